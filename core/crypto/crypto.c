@@ -141,15 +141,14 @@ static bool gcm_run(struct pl_crypto *c, uint8_t *out, struct pl_span in)
            (size_t)n == in.n;
 }
 
-pl_err pl_gcm_seal(struct pl_crypto *c, uint8_t *out, uint8_t out_tag[static PL_GCM_TAG_BYTES],
-                   const uint8_t key[static PL_AES_KEY_BYTES],
+pl_err pl_gcm_seal(struct pl_crypto *c, uint8_t *out, const uint8_t key[static PL_AES_KEY_BYTES],
                    const uint8_t iv[static PL_GCM_IV_BYTES], struct pl_span aad, struct pl_span in)
 {
     int n;
-    uint8_t end[16];
+    uint8_t end[16], *tag = out + in.n;
     bool ok = gcm_start(c, 1, key, iv, aad) && gcm_run(c, out, in) &&
               EVP_CipherFinal_ex(c->cipher, end, &n) == 1 &&
-              EVP_CIPHER_CTX_ctrl(c->cipher, EVP_CTRL_AEAD_GET_TAG, PL_GCM_TAG_BYTES, out_tag) == 1;
+              EVP_CIPHER_CTX_ctrl(c->cipher, EVP_CTRL_AEAD_GET_TAG, PL_GCM_TAG_BYTES, tag) == 1;
     if (!ok)
         pl_wipe(out, in.n);
     EVP_CIPHER_CTX_reset(c->cipher);
@@ -157,15 +156,16 @@ pl_err pl_gcm_seal(struct pl_crypto *c, uint8_t *out, uint8_t out_tag[static PL_
     return PL_OK;
 }
 
-pl_err pl_gcm_open(struct pl_crypto *c, uint8_t *out, const uint8_t tag[static PL_GCM_TAG_BYTES],
-                   const uint8_t key[static PL_AES_KEY_BYTES],
+pl_err pl_gcm_open(struct pl_crypto *c, uint8_t *out, const uint8_t key[static PL_AES_KEY_BYTES],
                    const uint8_t iv[static PL_GCM_IV_BYTES], struct pl_span aad, struct pl_span in)
 {
     int n;
-    uint8_t end[16], t[PL_GCM_TAG_BYTES];
-    memcpy(t, tag, sizeof(t));
+    uint8_t end[16], tag[PL_GCM_TAG_BYTES];
+    PL_REQUIRE(in.n >= sizeof(tag), DECRYPT);
+    in.n -= sizeof(tag);
+    memcpy(tag, in.p + in.n, sizeof(tag));
     bool ok = gcm_start(c, 0, key, iv, aad) && gcm_run(c, out, in) &&
-              EVP_CIPHER_CTX_ctrl(c->cipher, EVP_CTRL_AEAD_SET_TAG, PL_GCM_TAG_BYTES, t) == 1;
+              EVP_CIPHER_CTX_ctrl(c->cipher, EVP_CTRL_AEAD_SET_TAG, PL_GCM_TAG_BYTES, tag) == 1;
     bool authentic = ok && EVP_CipherFinal_ex(c->cipher, end, &n) == 1;
     if (!authentic)
         pl_wipe(out, in.n);

@@ -53,15 +53,15 @@ PL_CHECKED pl_err pl_hmac(struct pl_crypto *c, uint8_t out[static PL_SHA256_BYTE
 PL_CHECKED pl_err pl_hkdf(struct pl_crypto *c, uint8_t *out, size_t out_n, struct pl_span ikm,
                           struct pl_span salt, struct pl_span info);
 
-/* AES-256-GCM (SP 800-38D), 96-bit IV, 128-bit tag. out holds in.n bytes and may be in.p.
- * Open: DECRYPT when the tag does not match, and then out is wiped. */
+/* AES-256-GCM (SP 800-38D), 96-bit IV; the 128-bit tag follows the ciphertext.
+ * Seal: out holds in.n + PL_GCM_TAG_BYTES bytes. Open: in is ciphertext and tag, out holds the
+ * bytes without the tag; DECRYPT when the tag does not match or is not all there, and then out is
+ * wiped. out may be in.p. */
 PL_CHECKED pl_err pl_gcm_seal(struct pl_crypto *c, uint8_t *out,
-                              uint8_t out_tag[static PL_GCM_TAG_BYTES],
                               const uint8_t key[static PL_AES_KEY_BYTES],
                               const uint8_t iv[static PL_GCM_IV_BYTES], struct pl_span aad,
                               struct pl_span in);
 PL_CHECKED pl_err pl_gcm_open(struct pl_crypto *c, uint8_t *out,
-                              const uint8_t tag[static PL_GCM_TAG_BYTES],
                               const uint8_t key[static PL_AES_KEY_BYTES],
                               const uint8_t iv[static PL_GCM_IV_BYTES], struct pl_span aad,
                               struct pl_span in);
