@@ -35,14 +35,14 @@ struct pl_span test_hex(const char *hex);
 void test_fill(uint8_t *out, size_t n, uint64_t seed);
 
 #define TEST(name_)                                                                                \
-    static void t_##name_(void);                                                                \
-    static struct test_case case_##name_ = {#name_, t_##name_, NULL};                           \
+    static void t_##name_(void);                                                                   \
+    static struct test_case case_##name_ = {#name_, t_##name_, NULL};                              \
     __attribute__((constructor)) static void add_##name_(void) { test_add(&case_##name_); }        \
     static void t_##name_(void)
 
-#define CHECK(cond)        test_check((cond), #cond, __FILE_NAME__, __LINE__)
-#define CHECK_OK(expr)     test_err((expr), PL_E_OK, #expr, __FILE_NAME__, __LINE__)
-#define CHECK_ERR(expr, c) test_err((expr), PL_E_##c, #expr, __FILE_NAME__, __LINE__)
+#define CHECK(cond)            test_check((cond), #cond, __FILE_NAME__, __LINE__)
+#define CHECK_OK(expr)         test_err((expr), PL_E_OK, #expr, __FILE_NAME__, __LINE__)
+#define CHECK_ERR(expr, c)     test_err((expr), PL_E_##c, #expr, __FILE_NAME__, __LINE__)
 #define CHECK_BYTES(got, want) test_bytes((got), (want), #got, __FILE_NAME__, __LINE__)
 /* For checks that everything after depends on. */
 #define NEED(check)                                                                                \

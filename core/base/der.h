@@ -36,7 +36,8 @@ struct pl_span pl_der_uint(struct pl_rd *r);
 /* UTCTime or GeneralizedTime in the forms RFC 5280 allows, as seconds since 1970. */
 int64_t pl_der_time(struct pl_rd *r);
 
-/* Writer: open an element, write its contents with pl_wr_*, close it. Nesting as the caller does. */
+/* Writer: open an element, write its contents with pl_wr_*, close it. Nesting as the caller does.
+ */
 size_t pl_der_open(struct pl_wr *w, uint8_t tag);
 void pl_der_close(struct pl_wr *w, size_t opened);
 void pl_der_put(struct pl_wr *w, uint8_t tag, struct pl_span contents);

@@ -120,7 +120,10 @@ pl_err pl_unb64u_exact(uint8_t *out, size_t n, struct pl_span in)
     return PL_OK;
 }
 
-static bool is_space(uint8_t c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == 0; }
+static bool is_space(uint8_t c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == 0;
+}
 
 static void skip_space(struct pl_span *in)
 {

@@ -37,7 +37,7 @@ struct pl_interval {
 
 /* Three-valued truth. Zero is neither. */
 enum pl_tri { PL_UNKNOWN = 0, PL_FALSE, PL_TRUE };
-enum pl_tri pl_time_before(struct pl_interval now, int64_t t_s);   /* now <= t */
-enum pl_tri pl_time_reached(struct pl_interval now, int64_t t_s);  /* now >= t */
+enum pl_tri pl_time_before(struct pl_interval now, int64_t t_s);  /* now <= t */
+enum pl_tri pl_time_reached(struct pl_interval now, int64_t t_s); /* now >= t */
 
 #endif

@@ -34,8 +34,8 @@ enum pl_class pl_code_class(enum pl_code c) { return row(c)->class_; }
 const char *pl_class_name(enum pl_class c)
 {
     static const char *const names[] = {
-        "BUG",   "OK",   "INVALID", "DENIED",  "NOT_FOUND", "CONFLICT", "LOCKED",
-        "AGAIN", "LIMIT", "PEER",   "STORAGE", "CRYPTO",    "CORRUPT",
+        "BUG",   "OK",    "INVALID", "DENIED",  "NOT_FOUND", "CONFLICT", "LOCKED",
+        "AGAIN", "LIMIT", "PEER",    "STORAGE", "CRYPTO",    "CORRUPT",
     };
     return (unsigned)c < sizeof(names) / sizeof(*names) ? names[c] : names[PL_C_BUG];
 }

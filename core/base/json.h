@@ -44,8 +44,8 @@ struct pl_json {
     unsigned depth;
     struct pl_json_level {
         bool object, first;
-        uint16_t keys_from; /* index of this object's first key hash */
-        uint32_t index;     /* arrays: the element that is being read */
+        uint16_t keys_from;     /* index of this object's first key hash */
+        uint32_t index;         /* arrays: the element that is being read */
         uint32_t key_at, key_n; /* objects: raw bytes of the current key */
     } level[PL_JSON_DEPTH_MAX];
     uint16_t keys;

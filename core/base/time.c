@@ -16,18 +16,18 @@ static int64_t month_days(int64_t y, int64_t m)
     return days[m - 1] + (m == 2 && leap);
 }
 
-/* Reads digits and literals after a template: '0' is a digit, anything else stands for itself. */
-static bool match(struct pl_span in, const char *template, int64_t *fields)
+/* Reads digits and literals after a pattern: '0' is a digit, anything else stands for itself. */
+static bool match(struct pl_span in, const char *pattern, int64_t *fields)
 {
     bool in_number = false;
     int64_t *field = fields - 1;
     size_t i = 0;
-    for (; template[i]; i++) {
+    for (; pattern[i]; i++) {
         if (i >= in.n)
             return false;
         uint8_t c = in.p[i];
-        if (template[i] != '0') {
-            if (c != (uint8_t)template[i])
+        if (pattern[i] != '0') {
+            if (c != (uint8_t)pattern[i])
                 return false;
             in_number = false;
             continue;

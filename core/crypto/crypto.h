@@ -19,10 +19,10 @@ enum {
     PL_GCM_IV_BYTES = 12,
     PL_GCM_TAG_BYTES = 16,
     PL_P256_PRIV_BYTES = 32,
-    PL_P256_PUB_BYTES = 64,    /* X || Y, big endian, without the 0x04 */
-    PL_P256_SIG_BYTES = 64,    /* r || s, big endian */
-    PL_P256_SPKI_BYTES = 91,   /* DER SubjectPublicKeyInfo, RFC 5480, uncompressed point */
-    PL_P256_SEED_BYTES = 48,   /* entropy for one key: FIPS 186-5 A.2.1 */
+    PL_P256_PUB_BYTES = 64,  /* X || Y, big endian, without the 0x04 */
+    PL_P256_SIG_BYTES = 64,  /* r || s, big endian */
+    PL_P256_SPKI_BYTES = 91, /* DER SubjectPublicKeyInfo, RFC 5480, uncompressed point */
+    PL_P256_SEED_BYTES = 48, /* entropy for one key: FIPS 186-5 A.2.1 */
     PL_ED25519_SEED_BYTES = 32,
     PL_ED25519_PUB_BYTES = 32,
     PL_ED25519_SIG_BYTES = 64,

@@ -90,8 +90,10 @@ TEST(p256_sign_verify)
     memset(priv, 0xff, 32);
     CHECK_ERR(pl_p256_public(c, pub, priv), KEY_FORMAT);
     memset(sig, 0, sizeof(sig));
-    CHECK_OK(pl_p256_public(c, pub, test_hex("00000000000000000000000000000000"
-                                             "00000000000000000000000000000001").p));
+    CHECK_OK(pl_p256_public(c, pub,
+                            test_hex("00000000000000000000000000000000"
+                                     "00000000000000000000000000000001")
+                                .p));
     CHECK_ERR(pl_p256_verify(c, pub, digest, sig), SIGNATURE);
 }
 
