@@ -220,15 +220,9 @@ static const struct tool_opt *own(const struct tool *t, const char *name)
     return o;
 }
 
-bool tool_flag(const struct tool *t, const char *name)
-{
-    return given(t, own(t, name), 0) != NULL;
-}
+bool tool_flag(const struct tool *t, const char *name) { return given(t, own(t, name), 0) != NULL; }
 
-const char *tool_text(const struct tool *t, const char *name)
-{
-    return given(t, own(t, name), 0);
-}
+const char *tool_text(const struct tool *t, const char *name) { return given(t, own(t, name), 0); }
 
 const char *tool_nth(const struct tool *t, const char *name, unsigned i)
 {
