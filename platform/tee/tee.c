@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct pl_tee {
+struct pl_tee_device {
     const struct pl_tee_backend *ops;
     void *dev;
     struct pl_tee_self self;
@@ -37,11 +37,11 @@ const char *pl_tee_names(void)
     return w.n ? text : "none";
 }
 
-pl_err pl_tee_open(struct pl_tee **out, const char *name)
+pl_err pl_tee_open(struct pl_tee_device **out, const char *name)
 {
     *out = NULL;
     pl_err e = PL_FAIL(TEE_NONE);
-    struct pl_tee *t = calloc(1, sizeof(*t));
+    struct pl_tee_device *t = calloc(1, sizeof(*t));
     PL_REQUIRE(t, NO_MEMORY);
     for (size_t i = 0; pl_tee_table[i] && pl_err_code(e) == PL_E_TEE_NONE; i++) {
         t->ops = pl_tee_table[i];
@@ -56,7 +56,7 @@ pl_err pl_tee_open(struct pl_tee **out, const char *name)
     return PL_OK;
 }
 
-void pl_tee_close(struct pl_tee *t)
+void pl_tee_close(struct pl_tee_device *t)
 {
     if (!t)
         return;
@@ -64,12 +64,9 @@ void pl_tee_close(struct pl_tee *t)
     free(t);
 }
 
-const struct pl_tee_self *pl_tee_self(const struct pl_tee *t)
-{
-    return &t->self;
-}
+const struct pl_tee_self *pl_tee_self(const struct pl_tee_device *t) { return &t->self; }
 
-pl_err pl_tee_evidence(struct pl_tee *t, struct pl_wr *out,
+pl_err pl_tee_evidence(struct pl_tee_device *t, struct pl_wr *out,
                        const uint8_t report_data[static PL_TEE_REPORT_DATA_BYTES],
                        unsigned timeout_ms)
 {
@@ -84,7 +81,7 @@ pl_err pl_tee_evidence(struct pl_tee *t, struct pl_wr *out,
     return e;
 }
 
-pl_err pl_tee_seal_key(struct pl_tee *t, uint8_t out[static PL_TEE_SEAL_KEY_BYTES],
+pl_err pl_tee_seal_key(struct pl_tee_device *t, uint8_t out[static PL_TEE_SEAL_KEY_BYTES],
                        struct pl_span label)
 {
     PL_ASSERT(label.n >= 1 && label.n <= PL_TEE_LABEL_MAX);
@@ -102,12 +99,12 @@ static pl_err files(pl_err (*get)(void *, struct pl_tee_files *), void *dev,
     return e;
 }
 
-pl_err pl_tee_measured(struct pl_tee *t, struct pl_tee_files *out)
+pl_err pl_tee_measured(struct pl_tee_device *t, struct pl_tee_files *out)
 {
     return files(t->ops->measured, t->dev, out);
 }
 
-pl_err pl_tee_collateral(struct pl_tee *t, struct pl_tee_files *out)
+pl_err pl_tee_collateral(struct pl_tee_device *t, struct pl_tee_files *out)
 {
     return files(t->ops->collateral, t->dev, out);
 }

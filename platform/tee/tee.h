@@ -63,38 +63,38 @@ void pl_tee_files_free(struct pl_tee_files *f); /* NULL and a zeroed one are all
 /* The bytes of the file of this name; .p NULL when there is none. */
 struct pl_span pl_tee_file(const struct pl_tee_files *f, const char *name);
 
-struct pl_tee;
+struct pl_tee_device;
 
 /* Opens the back end of this name, or with NULL the first of this build whose device is here.
  * Call once, early, before other threads exist: a device may measure the process at this moment,
  * and mappings of code that come later are not in its measurement. Wiped and closed by
  * pl_tee_close. TEE_NONE also when `name` is not in this build; pl_tee_names() says what is. */
-PL_CHECKED pl_err pl_tee_open(struct pl_tee **out, const char *name);
-void pl_tee_close(struct pl_tee *t); /* NULL allowed */
+PL_CHECKED pl_err pl_tee_open(struct pl_tee_device **out, const char *name);
+void pl_tee_close(struct pl_tee_device *t); /* NULL allowed */
 /* The back ends of this build, "a, b", for messages: "none" when the table is empty. Static. */
 const char *pl_tee_names(void);
 
-const struct pl_tee_self *pl_tee_self(const struct pl_tee *t); /* valid until close */
+const struct pl_tee_self *pl_tee_self(const struct pl_tee_device *t); /* valid until close */
 
 /* Evidence over 64 bytes of report data, appended to out (at most PL_TEE_EVIDENCE_MAX bytes, all or
  * nothing): a quote, report or document in the vendor's own format. timeout_ms bounds the wait. */
-PL_CHECKED pl_err pl_tee_evidence(struct pl_tee *t, struct pl_wr *out,
+PL_CHECKED pl_err pl_tee_evidence(struct pl_tee_device *t, struct pl_wr *out,
                                   const uint8_t report_data[static PL_TEE_REPORT_DATA_BYTES],
                                   unsigned timeout_ms);
 
 /* A key that this device gives to this measurement alone, one per label (1 to PL_TEE_LABEL_MAX
  * bytes): another machine, another measurement or another label has another key. The caller wipes
  * it. TEE_NO_SEALING where the hardware has none. */
-PL_CHECKED pl_err pl_tee_seal_key(struct pl_tee *t, uint8_t out[static PL_TEE_SEAL_KEY_BYTES],
-                                  struct pl_span label);
+PL_CHECKED pl_err pl_tee_seal_key(struct pl_tee_device *t,
+                                  uint8_t out[static PL_TEE_SEAL_KEY_BYTES], struct pl_span label);
 
 /* The files that are part of this process's measurement, as they were when it was measured: read
  * these bytes, never the path again. An empty set where there are none. Free it. */
-PL_CHECKED pl_err pl_tee_measured(struct pl_tee *t, struct pl_tee_files *out);
+PL_CHECKED pl_err pl_tee_measured(struct pl_tee_device *t, struct pl_tee_files *out);
 
 /* Collateral for this device's evidence as far as the device has it, named as in a collateral
  * folder (tcb_info.json, pck_crl.der, ...). An empty set where the device has none. Free it. */
-PL_CHECKED pl_err pl_tee_collateral(struct pl_tee *t, struct pl_tee_files *out);
+PL_CHECKED pl_err pl_tee_collateral(struct pl_tee_device *t, struct pl_tee_files *out);
 
 /* --- for back ends --- */
 

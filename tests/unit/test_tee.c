@@ -22,10 +22,7 @@ static pl_err double_open(void **dev, struct pl_tee_self *self)
     return PL_OK;
 }
 
-static void double_close(void *dev)
-{
-    closed += dev == &opened;
-}
+static void double_close(void *dev) { closed += dev == &opened; }
 
 static pl_err double_evidence(void *dev, struct pl_wr *out, const uint8_t *report_data,
                               unsigned timeout_ms)
@@ -43,7 +40,7 @@ const struct pl_tee_backend *const pl_tee_table[] = {&absent, &twin, NULL};
 
 TEST(the_first_device_that_is_here_is_opened)
 {
-    struct pl_tee *t = NULL;
+    struct pl_tee_device *t = NULL;
     NEED(CHECK_OK(pl_tee_open(&t, NULL)));
     CHECK(strcmp(pl_tee_self(t)->tee, "double") == 0);
     unsigned before = closed;
@@ -54,7 +51,7 @@ TEST(the_first_device_that_is_here_is_opened)
 
 TEST(a_name_opens_that_back_end_or_none)
 {
-    struct pl_tee *t = NULL;
+    struct pl_tee_device *t = NULL;
     unsigned before = opened;
     CHECK_ERR(pl_tee_open(&t, "absent"), TEE_NONE);
     CHECK_ERR(pl_tee_open(&t, "gramine"), TEE_NONE);
@@ -64,7 +61,7 @@ TEST(a_name_opens_that_back_end_or_none)
 
 TEST(evidence_is_all_or_nothing)
 {
-    struct pl_tee *t = NULL;
+    struct pl_tee_device *t = NULL;
     uint8_t rd[PL_TEE_REPORT_DATA_BYTES], small[8];
     struct pl_wr out PL_CLEANUP(pl_wr_free) = pl_wr_heap(1 << 20);
     test_fill(rd, sizeof(rd), 1);
@@ -87,7 +84,7 @@ TEST(evidence_is_all_or_nothing)
 
 TEST(what_a_device_lacks_is_said)
 {
-    struct pl_tee *t = NULL;
+    struct pl_tee_device *t = NULL;
     uint8_t key[PL_TEE_SEAL_KEY_BYTES];
     struct pl_tee_files f;
     NEED(CHECK_OK(pl_tee_open(&t, "double")));

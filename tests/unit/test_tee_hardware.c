@@ -7,7 +7,7 @@
 
 TEST(the_hardware_table_refuses_what_it_does_not_have)
 {
-    struct pl_tee *t = NULL;
+    struct pl_tee_device *t = NULL;
     CHECK_ERR(pl_tee_open(&t, "sim"), TEE_NONE);
     CHECK(setenv("PLEIAD_SIM_FD", "0", 1) == 0);
     CHECK_ERR(pl_tee_open(&t, "sim"), TEE_NONE);
