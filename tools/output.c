@@ -1,12 +1,11 @@
 /* What a person or a script sees: errors, tables, JSON, colour, progress. */
 #include "tools/tool.h"
+#include "platform/platform.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Text of strangers (file names, names from a vault) must not steer a terminal. */
@@ -123,14 +122,7 @@ pl_err tool_out_bytes(struct pl_span bytes, bool secret)
 {
     PL_REQUIRE(!secret || !isatty(STDOUT_FILENO), TERMINAL);
     PL_TRY(tool_out_end()); /* past stdio, which would keep a copy of a secret in its buffer */
-    while (bytes.n) {
-        ssize_t n = write(STDOUT_FILENO, bytes.p, bytes.n);
-        if (n < 0 && errno == EINTR)
-            continue;
-        PL_REQUIRE(n > 0, OUTPUT);
-        bytes = pl_span_sub(bytes, (size_t)n, bytes.n - (size_t)n);
-    }
-    return PL_OK;
+    return pl_fd_write(STDOUT_FILENO, bytes);
 }
 
 pl_err tool_json(const struct tool *t, struct pl_span document)
@@ -214,17 +206,11 @@ pl_err tool_table_print(const struct tool *t, struct tool_table *tab)
     return e;
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec ts;
-    return clock_gettime(CLOCK_MONOTONIC, &ts) == 0 ? ts.tv_sec * 1000 + ts.tv_nsec / 1000000 : 0;
-}
-
 void tool_progress(struct tool *t, const char *doing, uint64_t done, uint64_t total)
 {
     if (t->started_ms == 0)
-        t->started_ms = now_ms();
-    if (!isatty(STDERR_FILENO) || now_ms() - t->started_ms < 1000)
+        t->started_ms = pl_clock_mono_ms();
+    if (!isatty(STDERR_FILENO) || pl_clock_mono_ms() - t->started_ms < 1000)
         return;
     t->progress_shown = true;
     fprintf(stderr, "\r\033[K%s %llu", doing, (unsigned long long)done);
