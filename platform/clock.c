@@ -19,7 +19,4 @@ int64_t pl_clock_mono_ns(void)
     return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
-int64_t pl_clock_mono_ms(void)
-{
-    return pl_clock_mono_ns() / 1000000;
-}
+int64_t pl_clock_mono_ms(void) { return pl_clock_mono_ns() / 1000000; }

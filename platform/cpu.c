@@ -40,10 +40,7 @@ unsigned pl_cpu_features(void)
     return mask;
 }
 #else
-unsigned pl_cpu_features(void)
-{
-    return 0;
-}
+unsigned pl_cpu_features(void) { return 0; }
 #endif
 
 const char *pl_cpu_name(enum pl_cpu feature)

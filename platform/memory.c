@@ -33,10 +33,7 @@ pl_err pl_locked_map(struct pl_locked *out, size_t size)
     return PL_OK;
 }
 
-struct pl_arena pl_locked_arena(const struct pl_locked *m)
-{
-    return pl_arena(m->base, m->size);
-}
+struct pl_arena pl_locked_arena(const struct pl_locked *m) { return pl_arena(m->base, m->size); }
 
 void pl_locked_unmap(struct pl_locked *m)
 {

@@ -16,14 +16,15 @@ VAULT = ('core/', 'platform/', 'daemons/vaultd/')
 
 
 def functions(names):
-    """(file, name, first line, lines, parameters) of each function."""
+    """(file, name, first line, lines, parameters) of each function; of a TEST, the test's name."""
     out = subprocess.run(['ctags', '--output-format=json', '--languages=C', '--langmap=C:.c.h', '--kinds-C=f',
                           '--fields=+neS', '-L', '-', '-f', '-'], input='\n'.join(names), check=True,
                          capture_output=True, text=True).stdout
     for tag in map(json.loads, out.splitlines()):
         if 'end' in tag:
-            yield (tag['path'], tag['name'], tag['line'], tag['end'] - tag['line'] + 1,
-                   parameters(tag.get('signature', '()')))
+            signature = tag.get('signature', '()')
+            name = signature[1:-1] if tag['name'] == 'TEST' else tag['name']
+            yield tag['path'], name, tag['line'], tag['end'] - tag['line'] + 1, parameters(signature)
 
 
 def parameters(signature):

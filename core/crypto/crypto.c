@@ -89,7 +89,7 @@ pl_err pl_sha256_one(struct pl_crypto *c, uint8_t out[static PL_SHA256_BYTES], s
 pl_err pl_hmac(struct pl_crypto *c, uint8_t out[static PL_SHA256_BYTES], struct pl_span key,
                const struct pl_span *parts, size_t n)
 {
-    static char name[] = OSSL_DIGEST_NAME_SHA2_256;
+    char name[] = OSSL_DIGEST_NAME_SHA2_256;
     static const uint8_t none[1];
     const OSSL_PARAM params[] = {
         OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),

@@ -27,6 +27,7 @@ check_command() { # noun verb
     ok "$*: help" run 0 "$PLEIAD" "$@" --help
     ok "$*: help has an example that starts with the command" prints '^  pleiad '"$*|^  .*pleiad $*"
     options=$(sed -n 's/^.*[ ]\(--[a-z0-9-]*\)[ ].*/\1/p' "$work/out" | grep -vxE -e '--(json|verbose|help)')
+    # shellcheck disable=SC2086
     ok "$*: the manual page is whole" manual_is_whole "$1" "${2:-$1}" $options
     ok "$*: an unknown option is a usage error" run 2 "$PLEIAD" "$@" --no-such-option
     ok "$*: says so" says 'no option --no-such-option'
