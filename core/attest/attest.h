@@ -95,8 +95,9 @@ struct pl_roots {
 /* The vendor keys compiled in, of every TEE this build verifies. */
 const struct pl_roots *pl_roots_builtin(void);
 /* Adds a root; spki is borrowed. A key that is compiled in becomes VENDOR whatever is asked, and
- * VENDOR asked for any other key is refused (ROOT_NOT_VENDOR). ROOT_LABEL for a bad label, LIMIT
- * class ROOTS_FULL past PL_ROOTS_MAX. */
+ * VENDOR asked for any other key is refused (ROOT_NOT_VENDOR). ROOT_LABEL for a bad label or one
+ * that another key has, ROOTS_FULL past PL_ROOTS_MAX. A root that is there already stays as it is.
+ */
 PL_CHECKED pl_err pl_roots_add(struct pl_roots *roots, enum pl_tee tee, enum pl_trust trust,
                                const char *label, struct pl_span spki);
 /* The same from a root certificate (DER), whose own signature and form are checked. */
@@ -141,7 +142,7 @@ struct pl_qe_level {
 
 /* Collateral whose signatures lead to a trusted root. Immutable; holds whenever `now` is inside its
  * periods, which every verification checks again, so it can be kept as long as its root is
- * trusted. Borrows tcb_info, qe_identity and pck_crl of its input: they must outlive it. About
+ * trusted. Borrows tcb_info, qe_identity and both CRLs of its input: they must outlive it. About
  * 10 KiB. Fields are readable; only pl_collateral_verify writes them. */
 struct pl_collateral {
     uint8_t id[PL_SHA256_BYTES]; /* digest of all input bytes: the key for a cache */
@@ -154,6 +155,7 @@ struct pl_collateral {
     struct pl_period tcb_info_chain, qe_identity_chain; /* certificates */
     struct pl_period tcb_info, qe_identity, root_crl, pck_crl;
     struct pl_span root_crl_der, pck_crl_der;
+    bool platform_ca; /* the PCK CRL is that of the Platform CA, else of the Processor CA */
     uint8_t fmspc[6], pce_id[2];
     unsigned levels, qe_levels;
     struct pl_tcb_level level[PL_TCB_LEVELS_MAX];   /* descending */
@@ -179,9 +181,8 @@ void pl_collateral_seen(struct pl_collateral_numbers *highest, const struct pl_c
 /* What a PCK chain said, after it was verified against one collateral. */
 struct pl_pck {
     struct pl_pub key;
-    struct pl_period chain, pck_crl; /* certificates; the CRL that covers them */
-    uint64_t crl_number;
-    bool platform_ca; /* else Processor CA */
+    struct pl_period chain; /* all three certificates */
+    bool platform_ca;       /* else Processor CA */
     bool has_instance_id, has_configuration;
     bool dynamic_platform, cached_keys, smt;
     uint8_t ppid[16], instance_id[16], fmspc[6], pce_id[2], components[16];
@@ -194,7 +195,7 @@ struct pl_chain_cache {
     unsigned next;
     struct pl_chain_slot {
         bool used;
-        uint8_t key[PL_SHA256_BYTES];
+        uint8_t chain[PL_SHA256_BYTES], collateral[PL_SHA256_BYTES]; /* digests */
         struct pl_pck pck;
     } slot[PL_CHAIN_CACHE_SLOTS];
 };
@@ -202,13 +203,15 @@ struct pl_chain_cache {
 struct pl_verifier {
     struct pl_crypto *crypto;
     const struct pl_roots *roots;
-    const struct pl_collateral *collateral; /* array; the one for this platform is chosen */
+    const struct pl_collateral *collateral; /* array, newest first: the first that fits the platform
+                                             * and is current is used */
     size_t collateral_n;
     struct pl_chain_cache *cache;       /* NULL: none */
     struct pl_interval now;             /* checks need both ends to hold */
     struct pl_collateral_numbers floor; /* lower numbers: COLLATERAL_ROLLBACK */
-    uint32_t grace_s; /* accept collateral (not certificates) this long after its end, and say
-                       * so in claims.collateral; profiles refuse it unless they name an age */
+    /* TCB info, QE identity and PCK CRL are taken this long after their end, and claims.collateral
+     * says so; profiles refuse that unless they name an age. Never certificates or the root CRL. */
+    uint32_t grace_s;
     struct pl_span pck_chain; /* PEM, for quotes that carry no chain; empty: such are refused */
 };
 
@@ -264,10 +267,10 @@ struct pl_claims {
         char advisory[PL_ADVISORIES_MAX][PL_ADVISORY_BYTES + 1];
     } tcb;
     struct {
-        int64_t issued_s;      /* the oldest of its parts */
-        int64_t next_update_s; /* the earliest end of its parts */
+        int64_t issued_s;      /* the oldest of TCB info, QE identity, PCK CRL */
+        int64_t next_update_s; /* the earliest end of these */
         bool stale;            /* past next_update_s, accepted only by grace_s */
-        bool crl_stale;        /* one of them a CRL */
+        bool crl_stale;        /* the PCK CRL among them */
         struct pl_collateral_numbers numbers;
     } collateral;
     int64_t earliest_s, latest_s; /* all of it holds in between (without grace) */
@@ -331,8 +334,8 @@ struct pl_profile {
         uint8_t id[PL_PLATFORM_ID_MAX];
     } platform[PL_PROFILE_PLATFORMS_MAX];
     bool host_readable; /* accept memory that the host can read */
-    /* 0: collateral must be current. Else: its oldest part was issued at most this long ago,
-     * whatever its own end; unknown time refuses. */
+    /* 0: collateral must be current. Else: claims.collateral.issued_s is at most this long
+     * ago, whatever its own end; unknown time refuses. */
     uint32_t collateral_max_age_s;
     unsigned config_roots; /* 0: not asked. Else claims.pleiad.config_root is one of them */
     uint8_t config_root[PL_PROFILE_CONFIG_ROOTS_MAX][32];

@@ -108,6 +108,26 @@ size_t pl_pub_to_spki(uint8_t out[static PL_SPKI_MAX], const struct pl_pub *pub)
 PL_CHECKED pl_err pl_pub_verify(struct pl_crypto *c, const struct pl_pub *pub,
                                 struct pl_span message, const uint8_t sig[static 64]);
 
+/* Signatures by keys that are not Pleiad's own: certificates of TEE vendors and other projects. */
+enum pl_sig_alg {
+    PL_SIG_NONE = 0,
+    PL_SIG_ECDSA_SHA256,
+    PL_SIG_ECDSA_SHA384,
+    PL_SIG_ECDSA_SHA512,
+    PL_SIG_RSA_SHA256, /* PKCS#1 v1.5 */
+    PL_SIG_RSA_SHA384,
+    PL_SIG_RSA_SHA512,
+    PL_SIG_PSS_SHA256, /* MGF1 with the same hash, salt as long as it */
+    PL_SIG_PSS_SHA384,
+    PL_SIG_PSS_SHA512,
+    PL_SIG_ED25519,
+    PL_SIG_RSA_SHA1, /* broken: only where something else covers the same bytes */
+};
+/* Over the message; sig as certificates carry it (ECDSA: DER). KEY_FORMAT unless spki is a key of
+ * that algorithm on P-256, P-384 or P-521, or RSA of 2048 to 8192 bits; SIGNATURE otherwise. */
+PL_CHECKED pl_err pl_spki_verify(struct pl_crypto *c, struct pl_span spki, enum pl_sig_alg alg,
+                                 struct pl_span message, struct pl_span sig);
+
 /* A private key of either type, in the caller's (secret) memory. */
 struct pl_priv {
     enum pl_pub_type type;
