@@ -162,9 +162,10 @@ enum pl_tail {
     PL_TAIL_TORN,        /* one interrupted write: a frame of which a sector is missing (all zero),
                           * nothing after it, every other sector full of written bytes */
 };
-/* rest: a multiple of PL_LOG_SECTOR_BYTES (asserted). frame_max: the longest frame ever written. */
-enum pl_tail pl_frame_tail(struct pl_crypto *c, struct pl_span rest,
-                           const uint8_t vault_id[static PL_VAULT_ID_BYTES], size_t frame_max);
+/* rest: from where the frame should begin to the end of the segment, a multiple of
+ * PL_LOG_SECTOR_BYTES (asserted). */
+PL_CHECKED pl_err pl_frame_tail(struct pl_crypto *c, enum pl_tail *out, struct pl_span rest,
+                                const uint8_t vault_id[static PL_VAULT_ID_BYTES]);
 
 /* The entries of an opened frame, in order. */
 struct pl_frame_reader {

@@ -86,7 +86,8 @@ struct pl_store_options {
     struct pl_arena *secrets;  /* for keys, about 600 bytes, taken in open and never given back */
     const uint8_t *root;       /* PL_ROOT_KEY_BYTES, kept: lives as long as the store */
     const uint8_t *vault_id;   /* PL_VAULT_ID_BYTES, copied */
-    pl_store_entropy *entropy; /* kept; called in open, by the log thread and in snapshot */
+    pl_store_entropy *entropy; /* kept; NULL: the system's. Called in open, by the log thread and
+                                * in snapshot */
     /* Replay, all in the thread that calls open. NULL: not wanted. An error ends the start. */
     pl_err (*on_snapshot)(void *ctx, struct pl_span chunk, bool last);
     pl_err (*on_entry)(void *ctx, const struct pl_entry *entry);
@@ -131,7 +132,7 @@ enum pl_store_state {
 };
 enum pl_store_state pl_store_state(const struct pl_store *s);
 /* Why it is locked: PL_OK while it runs. */
-pl_err pl_store_error(const struct pl_store *s, struct pl_store_place *out_place);
+pl_err pl_store_error(struct pl_store *s, struct pl_store_place *out_place);
 
 /* Appending does no I/O. Entries get indexes in the order of calls, so both calls are made under
  * the vault's mutex, one after the other.
