@@ -11,8 +11,7 @@ enum {
     SECTOR_ZEROS_MAX = 64,
 };
 
-/* ---- writing ------------------------------------------------------------------------------------
- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 void pl_frame_begin(struct pl_frame *f, uint8_t *mem, size_t cap, uint64_t index)
 {
@@ -112,8 +111,7 @@ pl_err pl_frame_seal(struct pl_crypto *c, struct pl_epoch *e, struct pl_frame *f
     return PL_OK;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------
- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 pl_err pl_frame_header(struct pl_crypto *c, struct pl_frame_header *out, struct pl_span in)
 {

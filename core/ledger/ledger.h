@@ -73,8 +73,7 @@ struct pl_entry {
     struct pl_span body; /* borrowed; at most PL_ENTRY_BODY_MAX bytes, may be empty */
 };
 
-/* ---- an epoch: its keys, and where its chain of frames stands ----------------------------------
- */
+/* ---- an epoch: its keys, and where its chain of frames stands ------------------------------- */
 
 #define PL_INDEX_ANY UINT64_MAX
 
@@ -114,8 +113,7 @@ PL_CHECKED pl_err pl_entry_commitment(struct pl_crypto *c, uint8_t out[static PL
 PL_CHECKED pl_err pl_entry_leaf(struct pl_crypto *c, uint8_t out[static PL_SHA256_BYTES],
                                 const uint8_t commitment[static PL_SHA256_BYTES]);
 
-/* ---- writing a frame ---------------------------------------------------------------------------
- */
+/* ---- writing a frame ------------------------------------------------------------------------ */
 
 /* A frame being filled, in the caller's memory. */
 struct pl_frame {
@@ -138,8 +136,7 @@ uint64_t pl_frame_add(struct pl_frame *f, enum pl_entry_kind kind, struct pl_spa
 PL_CHECKED pl_err pl_frame_seal(struct pl_crypto *c, struct pl_epoch *e, struct pl_frame *f,
                                 struct pl_span *out_frame);
 
-/* ---- reading frames ----------------------------------------------------------------------------
- */
+/* ---- reading frames ------------------------------------------------------------------------- */
 
 struct pl_frame_header {
     uint8_t vault_id[PL_VAULT_ID_BYTES];
@@ -183,8 +180,7 @@ PL_CHECKED pl_err pl_frame_open(struct pl_crypto *c, struct pl_epoch *e,
 /* The next entry; false after the last. Cannot fail: open has checked them all. */
 bool pl_frame_next(struct pl_frame_reader *r, struct pl_entry *out);
 
-/* ---- snapshots ---------------------------------------------------------------------------------
- */
+/* ---- snapshots ------------------------------------------------------------------------------ */
 
 /* A snapshot: a header in clear, then the state in chunks, each sealed by itself:
  *
@@ -237,8 +233,7 @@ PL_CHECKED pl_err pl_snapshot_read(struct pl_crypto *c, struct pl_snapshot_codec
 PL_CHECKED pl_err pl_snapshot_open(struct pl_crypto *c, struct pl_snapshot_codec *k, uint8_t *out,
                                    struct pl_span in, bool last);
 
-/* ---- the sealed root ---------------------------------------------------------------------------
- */
+/* ---- the sealed root ------------------------------------------------------------------------ */
 
 /* magic 8 "PLROOT01" || sealer 16 || salt 32 || the root key, sealed 32 || tag 16. Key =
  * HKDF(seal key, salt), nonce 0 (the salt is fresh each time), AAD = the first 56 bytes. `sealer`

@@ -191,8 +191,7 @@ void unmap_pages(uint8_t *p, size_t n, size_t used)
     munmap(p, n);
 }
 
-/* ---- the sealed root ----------------------------------------------------------------------------
- */
+/* ---- the sealed root ------------------------------------------------------------------------ */
 
 static pl_err write_root(struct pl_store_dir *d, const uint8_t blob[static PL_ROOT_BLOB_BYTES])
 {

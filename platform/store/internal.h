@@ -15,8 +15,7 @@ enum {
     NAME_BYTES = 32,
 };
 
-/* ---- dir.c --------------------------------------------------------------------------------------
- */
+/* ---- dir.c ---------------------------------------------------------------------------------- */
 
 /* What a directory holds. */
 struct names {
@@ -47,8 +46,7 @@ PL_CHECKED pl_err finish_file(struct pl_store_dir *d, int fd, const char *from, 
 uint8_t *map_pages(size_t n);
 void unmap_pages(uint8_t *p, size_t n, size_t used);
 
-/* ---- replay.c -----------------------------------------------------------------------------------
- */
+/* ---- replay.c ------------------------------------------------------------------------------- */
 
 struct secrets {
     struct pl_epoch writer;
@@ -66,8 +64,7 @@ PL_CHECKED pl_err replay(struct replayed *out, struct pl_store_report *report,
                          const struct pl_store_options *o, struct pl_crypto *c,
                          struct secrets *secrets);
 
-/* ---- segment.c ----------------------------------------------------------------------------------
- */
+/* ---- segment.c ------------------------------------------------------------------------------ */
 
 /* The segment that is written, and the next one, which is filled with zeros ahead of its use. */
 struct segments {
@@ -92,8 +89,7 @@ PL_CHECKED pl_err segments_advance(struct segments *g, uint64_t epoch);
 /* Writes a frame at g->at: once more, the same bytes at the same place, when that fails. */
 PL_CHECKED pl_err segments_write(struct segments *g, struct pl_span frame, int *out_errno);
 
-/* ---- log.c --------------------------------------------------------------------------------------
- */
+/* ---- log.c ---------------------------------------------------------------------------------- */
 
 struct pl_store {
     const uint8_t *root;

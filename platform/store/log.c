@@ -12,8 +12,7 @@ pl_err store_entropy(const struct pl_store *s, uint8_t *out, size_t n)
     return s->entropy ? s->entropy(s->ctx, out, n) : pl_entropy(out, n);
 }
 
-/* ---- opening ------------------------------------------------------------------------------------
- */
+/* ---- opening -------------------------------------------------------------------------------- */
 
 /* A new epoch, with a new salt, in a new segment. */
 static pl_err begin_epoch(struct pl_store *s, const struct pl_log_end *end, uint64_t number)
@@ -88,8 +87,7 @@ pl_err pl_store_open(struct pl_store **out, struct pl_store_report *out_report,
     return PL_OK;
 }
 
-/* ---- appending ----------------------------------------------------------------------------------
- */
+/* ---- appending ------------------------------------------------------------------------------ */
 
 enum pl_store_state pl_store_state(const struct pl_store *s)
 {
@@ -138,8 +136,7 @@ uint64_t pl_store_next_index(struct pl_store *s)
     return index;
 }
 
-/* ---- the log thread -----------------------------------------------------------------------------
- */
+/* ---- the log thread ------------------------------------------------------------------------- */
 
 /* Takes the open frame, and opens the other one; no entries in out when there is nothing to do. */
 static void swap(struct pl_store *s, struct pl_frame *out)
@@ -274,8 +271,7 @@ pl_err pl_store_wait(struct pl_store *s, uint64_t count)
     return PL_OK;
 }
 
-/* ---- marks and the end --------------------------------------------------------------------------
- */
+/* ---- marks and the end ---------------------------------------------------------------------- */
 
 void pl_store_mark(struct pl_store *s, struct pl_store_mark *out)
 {

@@ -31,6 +31,7 @@ static pl_err open_to_read(struct reading *r, const char *name, int *out_fd, uin
     *place = (struct pl_store_place){.offset = 0};
     snprintf(place->file, sizeof(place->file), "%s", name);
     *out_fd = io->open(io->ctx, r->dir->fd, name, PL_IO_READ);
+    PL_REQUIRE(*out_fd != -ENOENT, STORE_SEGMENT);
     if (*out_fd < 0)
         return io_failed(place, name, *out_fd);
     int64_t size = io->size(io->ctx, *out_fd);
@@ -41,8 +42,7 @@ static pl_err open_to_read(struct reading *r, const char *name, int *out_fd, uin
     return io_failed(place, name, size);
 }
 
-/* ---- the snapshot -------------------------------------------------------------------------------
- */
+/* ---- the snapshot --------------------------------------------------------------------------- */
 
 static pl_err read_chunks(struct reading *r, int fd, uint64_t size)
 {
@@ -92,8 +92,7 @@ static pl_err newest_snapshot(struct reading *r)
     return e;
 }
 
-/* ---- frames -------------------------------------------------------------------------------------
- */
+/* ---- frames --------------------------------------------------------------------------------- */
 
 static pl_err read_segment(struct reading *r, uint64_t number)
 {
@@ -210,12 +209,13 @@ static pl_err replay_log(struct reading *r)
     struct pl_store_place *place = &r->report->place;
     const struct names *s = &r->names;
     r->end_known = s->first <= 1;
+    r->report->first_epoch = s->first;
     for (uint64_t n = s->first; s->segments && n <= s->last; n++) {
         *place = (struct pl_store_place){.epoch = n};
         segment_name(place->file, n);
         /* From 1, or from where a snapshot makes the older ones unnecessary; without a gap. */
         PL_REQUIRE(n > 1 || s->first == 1, STORE_SEGMENT);
-        PL_REQUIRE(s->first == 1 || r->has_snapshot, STORE_SEGMENT);
+        PL_REQUIRE(s->first == 1 || (r->has_snapshot && r->o->archived), STORE_SEGMENT);
         PL_TRY(replay_segment(r, n));
         r->report->segments++;
     }
@@ -224,8 +224,7 @@ static pl_err replay_log(struct reading *r)
     return PL_OK;
 }
 
-/* ---- after everything was found good ------------------------------------------------------------
- */
+/* ---- after everything was found good -------------------------------------------------------- */
 
 /* The last frame may be in the kernel's cache and not on the disk: a process whose write failed
  * leaves that behind. Nothing may chain to it before it is durable, so it is written again: the

@@ -30,8 +30,7 @@ void segments_free(struct segments *g)
     g->zeros = NULL;
 }
 
-/* ---- the next segment ---------------------------------------------------------------------------
- */
+/* ---- the next segment ----------------------------------------------------------------------- */
 
 static int fill_step(struct segments *g)
 {
@@ -107,8 +106,7 @@ pl_err segments_advance(struct segments *g, uint64_t epoch)
     return io_failed(&place, g->name, r);
 }
 
-/* ---- the current one ----------------------------------------------------------------------------
- */
+/* ---- the current one ------------------------------------------------------------------------ */
 
 static int64_t write_once(struct segments *g, struct pl_span frame)
 {

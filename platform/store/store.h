@@ -37,8 +37,7 @@ struct pl_store_place {
     int os_error; /* errno of a failed call, or 0 */
 };
 
-/* ---- the directory and the sealed root ---------------------------------------------------------
- */
+/* ---- the directory and the sealed root ------------------------------------------------------ */
 
 struct pl_store_dir;
 
@@ -76,8 +75,7 @@ PL_CHECKED pl_err pl_store_root_reseal(struct pl_store_dir *d,
                                        const uint8_t salt[static PL_EPOCH_SALT_BYTES],
                                        const char *sealer);
 
-/* ---- opening: replay ---------------------------------------------------------------------------
- */
+/* ---- opening: replay ------------------------------------------------------------------------ */
 
 struct pl_store;
 
@@ -93,8 +91,10 @@ struct pl_store_options {
     pl_err (*on_entry)(void *ctx, const struct pl_entry *entry);
     /* Called by the log thread after `durable` or the state changed; must not block. */
     void (*wake)(void *ctx);
-    void *ctx;            /* of the four callbacks */
-    size_t frame_bytes;   /* 0: PL_FRAME_BYTES_MAX; a multiple of 4096 */
+    void *ctx;          /* of the four callbacks */
+    size_t frame_bytes; /* 0: PL_FRAME_BYTES_MAX; a multiple of 4096 */
+    bool archived;      /* the oldest segments may be missing as far as a snapshot covers them; the
+                         * report's first_epoch is to be compared with what the log says of it */
     size_t segment_bytes; /* 0: 16 MiB; a multiple of 4096, at least frame_bytes, at most 64 MiB */
 };
 
@@ -102,6 +102,7 @@ struct pl_store_report {
     uint64_t entries;          /* in the log, those under the snapshot too */
     uint64_t from_snapshot;    /* entries whose effect came with the snapshot; 0: none used */
     uint64_t frames, segments; /* read and verified */
+    uint64_t first_epoch;      /* of the oldest segment; 0: none */
     bool tail_cut;             /* `place` says what */
     uint64_t tail_bytes;
     bool direct;                 /* O_DIRECT works here */
@@ -117,8 +118,7 @@ struct pl_store_report {
 PL_CHECKED pl_err pl_store_open(struct pl_store **out, struct pl_store_report *out_report,
                                 const struct pl_store_options *options);
 
-/* ---- running -----------------------------------------------------------------------------------
- */
+/* ---- running -------------------------------------------------------------------------------- */
 
 /* Starts the log thread. Without it a test turns the log by hand. */
 PL_CHECKED pl_err pl_store_start(struct pl_store *s);
@@ -152,8 +152,7 @@ uint64_t pl_store_next_index(struct pl_store *s); /* that the next append return
  * stop and tools; workers wait for `wake`. Needs the thread. */
 PL_CHECKED pl_err pl_store_wait(struct pl_store *s, uint64_t count);
 
-/* ---- snapshots ---------------------------------------------------------------------------------
- */
+/* ---- snapshots ------------------------------------------------------------------------------ */
 
 /* The state that is current now, as a place in the log. Called under the vault's mutex together
  * with taking the copy of the state that will be written; no I/O. One at a time. */

@@ -279,8 +279,7 @@ TEST(entry_commitment_and_leaf)
     CHECK(memcmp(cm, want, 32) != 0);
 }
 
-/* ---- snapshots ----------------------------------------------------------------------------------
- */
+/* ---- snapshots ------------------------------------------------------------------------------ */
 
 enum { CHUNK = PL_SNAPSHOT_CHUNK, SEALED = PL_SNAPSHOT_CHUNK + 16 };
 
@@ -342,8 +341,7 @@ TEST(snapshot_any_flipped_bit)
     CHECK_ERR(pl_snapshot_read(c, &k, &got, pl_span(all, 143), root), SNAPSHOT_HEADER);
 }
 
-/* ---- the sealed root ----------------------------------------------------------------------------
- */
+/* ---- the sealed root ------------------------------------------------------------------------ */
 
 TEST(root_seal)
 {
