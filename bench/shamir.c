@@ -1,13 +1,10 @@
 /* P11: Shamir, 3 of 5, on one core. Bare shares against libgfshare, whose own random source is set
  * to one that costs nothing, because ours takes random bytes as an argument. */
 #include "bench/bench.h"
+#include "bench/gfshare.h"
 #include "shamir/shamir.h"
 
-#include <stdio.h>
 #include <string.h>
-#ifdef HAVE_GFSHARE
-#include <libgfshare.h>
-#endif
 
 enum { K = 3, N = 5, LARGE = 16 << 10, SMALL = 32 };
 
@@ -55,58 +52,28 @@ static void packed_combine(void *bytes)
     pl_arena_release(&g.arena, 0);
 }
 
-#ifdef HAVE_GFSHARE
-static struct {
-    gfshare_ctx *enc, *dec;
-    uint8_t y[K][LARGE];
-} peer;
-
-static void no_random(unsigned char *out, unsigned int n) { memcpy(out, g.random, n); }
-
-static void peer_start(unsigned n)
-{
-    gfshare_fill_rand = no_random;
-    peer.enc = gfshare_ctx_init_enc(g.split.x, N, K, n);
-    peer.dec = gfshare_ctx_init_dec(g.split.x, K, n);
-    PL_ASSERT(peer.enc && peer.dec);
-}
-
-static void peer_end(void)
-{
-    gfshare_ctx_free(peer.enc);
-    gfshare_ctx_free(peer.dec);
-}
-
-static void peer_split(void *unused)
-{
-    (void)unused;
-    gfshare_ctx_enc_setsecret(peer.enc, g.secret);
-    for (unsigned char i = 0; i < N; i++)
-        gfshare_ctx_enc_getshare(peer.enc, i, g.y + i * LARGE);
-}
-
-static void peer_combine(void *unused)
-{
-    (void)unused;
-    for (unsigned char i = 0; i < K; i++)
-        gfshare_ctx_dec_giveshare(peer.dec, i, peer.y[i]);
-    gfshare_ctx_dec_extract(peer.dec, g.out);
-}
-#else
-static void peer_start(unsigned n) { (void)n; }
-static void peer_end(void) {}
-#endif
-
 static void side_by_side(const char *workload, size_t unit_bytes, struct bench_contender ours,
-                         void (*theirs)(void *))
+                         void (*theirs)(void *), void *peer)
 {
-    const struct bench_contender both[] = {ours, {"libgfshare", theirs, NULL}};
+    const struct bench_contender both[] = {ours, {"libgfshare", theirs, peer}};
     bench_run("P11", workload, unit_bytes, both, theirs ? 2 : 1);
+}
+
+/* Both directions of one size; unit_bytes as bench_run's bytes. */
+static void against_peer(const char *splitting, void (*ours_split)(void *), const char *combining,
+                         void (*ours_combine)(void *), size_t n, size_t unit_bytes)
+{
+    struct gfshare_peer *peer = gfshare_peer_new(&g.split, pl_span(g.secret, n), g.random);
+    side_by_side(splitting, unit_bytes, (struct bench_contender){"pleiad", ours_split, &n},
+                 peer ? gfshare_peer_split : NULL, peer);
+    side_by_side(combining, unit_bytes, (struct bench_contender){"pleiad", ours_combine, &n},
+                 peer ? gfshare_peer_combine : NULL, peer);
+    gfshare_peer_free(peer);
 }
 
 int main(void)
 {
-    size_t large = LARGE, small = SMALL;
+    size_t small = SMALL;
     g.split = (struct pl_split){.k = K, .n = N};
     g.arena = pl_arena(g.memory, sizeof(g.memory));
     for (size_t i = 0; i < sizeof(g.random); i++)
@@ -114,27 +81,12 @@ int main(void)
     memcpy(g.secret, g.random + 1000, sizeof(g.secret));
     must(pl_crypto_new(&g.crypto));
     must(pl_split_random_x(&g.split, pl_span(g.random, N * PL_X_SEED_BYTES)));
-    void (*theirs_split)(void *) = NULL, (*theirs_combine)(void *) = NULL;
-#ifdef HAVE_GFSHARE
-    theirs_split = peer_split;
-    theirs_combine = peer_combine;
-#endif
-    peer_start(LARGE);
-    side_by_side("split 3 of 5, 16 KiB", LARGE, (struct bench_contender){"pleiad", split, &large},
-                 theirs_split);
-    side_by_side("combine 3, 16 KiB", LARGE, (struct bench_contender){"pleiad", combine, &large},
-                 theirs_combine);
-    peer_end();
-    peer_start(SMALL);
-    side_by_side("split 3 of 5, 32 B", 0, (struct bench_contender){"pleiad", split, &small},
-                 theirs_split);
-    side_by_side("combine 3, 32 B", 0, (struct bench_contender){"pleiad", combine, &small},
-                 theirs_combine);
-    peer_end();
+    against_peer("split 3 of 5, 16 KiB", split, "combine 3, 16 KiB", combine, LARGE, LARGE);
+    against_peer("split 3 of 5, 32 B", split, "combine 3, 32 B", combine, SMALL, 0);
     side_by_side("split 3 of 5, 32 B, packed with its check", 0,
-                 (struct bench_contender){"pleiad", packed_split, &small}, NULL);
+                 (struct bench_contender){"pleiad", packed_split, &small}, NULL, NULL);
     side_by_side("combine 3, 32 B, check verified", 0,
-                 (struct bench_contender){"pleiad", packed_combine, &small}, NULL);
+                 (struct bench_contender){"pleiad", packed_combine, &small}, NULL, NULL);
     pl_crypto_free(g.crypto);
     return 0;
 }

@@ -33,8 +33,8 @@ enum pl_code pl_file_code(int error)
     }
 }
 
-/* The same as an error of this file; each code has its own record. */
-static pl_err file_err(int error)
+/* Each code has its own record. */
+pl_err pl_file_err(int error)
 {
     switch ((int)pl_file_code(error)) {
     case PL_E_FILE_MISSING:
@@ -71,7 +71,7 @@ pl_err pl_fd_read(int fd, uint8_t *out, size_t cap, size_t *out_n)
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return file_err(errno);
+            return pl_file_err(errno);
         if (n == 0)
             return PL_OK;
         pl_wipe(&more, sizeof(more));
@@ -89,7 +89,7 @@ static pl_err read_into(struct pl_wr *out, int fd, size_t max_bytes)
     for (ssize_t n = 1; n != 0 && e == PL_OK;) {
         n = read(fd, piece, sizeof(piece));
         if (n < 0 && errno != EINTR)
-            e = file_err(errno);
+            e = pl_file_err(errno);
         if (n <= 0)
             continue;
         total += (size_t)n;
@@ -107,7 +107,7 @@ pl_err pl_file_read(struct pl_wr *out, const char *path, size_t max_bytes)
     PL_CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     size_t before = out->n;
     if (fd < 0)
-        return file_err(errno);
+        return pl_file_err(errno);
     pl_err e = read_into(out, fd, max_bytes);
     if (e != PL_OK && !out->bad) {
         pl_wipe(out->p + before, out->n - before);
@@ -124,7 +124,7 @@ pl_err pl_fd_write(int fd, struct pl_span bytes)
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return file_err(n ? errno : EIO);
+            return pl_file_err(n ? errno : EIO);
         bytes = pl_span_sub(bytes, (size_t)n, bytes.n - (size_t)n);
     }
     return PL_OK;
@@ -142,7 +142,7 @@ static pl_err fill(int fd, struct pl_span bytes, unsigned mode)
 {
     PL_TRY(pl_fd_write(fd, bytes));
     if (fchmod(fd, mode) != 0 || fsync(fd) != 0)
-        return file_err(errno);
+        return pl_file_err(errno);
     return PL_OK;
 }
 
@@ -151,7 +151,7 @@ static pl_err write_new(const char *path, struct pl_span bytes, unsigned mode)
     PL_CLEANUP(close_fd)
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode & 0600);
     if (fd < 0)
-        return file_err(errno);
+        return pl_file_err(errno);
     pl_err e = fill(fd, bytes, mode);
     return e == PL_OK ? e : drop(path, e);
 }
@@ -165,7 +165,7 @@ static pl_err sync_folder(const char *path)
     folder[n ? n : 1] = 0;
     PL_CLEANUP(close_fd) int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 || fsync(fd) != 0)
-        return file_err(errno);
+        return pl_file_err(errno);
     return PL_OK;
 }
 
@@ -188,6 +188,6 @@ pl_err pl_file_write(const char *path, struct pl_span bytes, unsigned mode, enum
     PL_REQUIRE(n > 0 && (size_t)n < sizeof(temporary), FILE_KIND);
     PL_TRY(write_new(temporary, bytes, mode));
     if ((how == PL_FILE_NEW ? move_new(temporary, path) : rename(temporary, path)) != 0)
-        return drop(temporary, file_err(errno));
+        return drop(temporary, pl_file_err(errno));
     return sync_folder(path);
 }

@@ -38,6 +38,7 @@ PL_CHECKED pl_err pl_process_harden(void);
 /* The code that fits an errno of a file operation: FILE_MISSING, FILE_EXISTS, FILE_ACCESS,
  * DISK_FULL, FILE_KIND, FILE_IO. */
 enum pl_code pl_file_code(int error);
+pl_err pl_file_err(int error); /* the same as an error; never PL_OK */
 
 /* Reads all of an open descriptor, from where it stands, into out; FILE_SIZE when there is more
  * than cap (and out then holds the first cap bytes). Short reads and EINTR are resumed. */

@@ -111,6 +111,12 @@ PL_CHECKED pl_err tool_out_bytes(struct pl_span bytes, bool secret);
 /* Flushes stdout; an error that was swallowed before shows here. main() calls it at the end. */
 PL_CHECKED pl_err tool_out_end(void);
 
+/* Asks on the terminal of this session (/dev/tty) without echo; `again` asks twice and compares. At
+ * most cap bytes, without the newline, into the caller's secret memory, which holds 2 * cap when
+ * `again`. PROMPT without a terminal, for an empty line, a longer one, or an interrupt;
+ * PROMPT_DIFFERS. */
+PL_CHECKED pl_err tool_prompt(uint8_t *out, size_t cap, size_t *out_n, const char *ask, bool again);
+
 /* A table for people: cells are gathered, then printed with aligned columns. Control characters in
  * cells are shown as '?'. Cells that do not fit in 1 MiB are an error at the end (NO_SPACE). */
 struct tool_table {

@@ -39,7 +39,7 @@ RULES = calls(EVERYWHERE) + [(re.compile(r'\b(goto)\b'), 'cleanup is by scope')]
 CORE_RULES = calls(CORE) + [(re.compile(rf'\b({word})\b'), why) for word, why in CORE_WORDS.items()]
 
 # A compiler may delete a memset of what is freed or goes out of scope right after it. Not so for
-# what the caller sees: `sizeof(*out)`, an object that is returned, or n bytes behind a pointer.
+# what the caller sees: `out`, `sizeof(*x)`, an object that is returned, n bytes behind a pointer.
 MEMSET = re.compile(r'\bmemset\s*\(\s*([^;]*?),\s*0\s*,([^;]*)\)\s*;\s*(free\s*\(|return\b([^;]*);|(?<=\n)\})')
 
 
@@ -48,7 +48,8 @@ def memset_wipes(source):
         target, size, then, returned = m.groups()
         seen = set(re.findall(r'\w+', target)) & set(re.findall(r'\w+', returned or ''))
         ends = then.startswith('}') and 'sizeof' not in size
-        if then.startswith('free') or not (seen or ends or re.search(r'sizeof\s*\(?\*', size)):
+        if then.startswith('free') or not (
+                seen or ends or re.match(r'out(_|$)', target) or re.search(r'sizeof\s*\(?\*', size)):
             yield m.start()
 
 

@@ -10,6 +10,8 @@ struct pl_tee_ops {
     pl_err (*verify)(const struct pl_verifier *v, struct pl_claims *out, struct pl_span evidence);
     pl_err (*collateral)(struct pl_crypto *c, const struct pl_roots *roots,
                          struct pl_collateral *out, const struct pl_collateral_in *in);
+    /* As the evidence states it, nothing verified. */
+    pl_err (*report_data)(struct pl_span evidence, uint8_t out[static PL_REPORT_DATA_BYTES]);
     bool (*is_mine)(struct pl_span evidence); /* by magic values alone */
 };
 extern const struct pl_tee_ops pl_tee_sgx;

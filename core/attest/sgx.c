@@ -250,5 +250,15 @@ static pl_err verify(const struct pl_verifier *v, struct pl_claims *out, struct 
     return PL_OK;
 }
 
-const struct pl_tee_ops pl_tee_sgx = {
-    .verify = verify, .collateral = pl_sgx_collateral, .is_mine = pl_quote_magic};
+static pl_err stated_report_data(struct pl_span evidence, uint8_t out[static PL_REPORT_DATA_BYTES])
+{
+    struct pl_quote q;
+    PL_TRY(pl_quote_parse(&q, evidence));
+    memcpy(out, q.report.p + PL_REPORT_DATA, PL_REPORT_DATA_BYTES);
+    return PL_OK;
+}
+
+const struct pl_tee_ops pl_tee_sgx = {.verify = verify,
+                                      .collateral = pl_sgx_collateral,
+                                      .report_data = stated_report_data,
+                                      .is_mine = pl_quote_magic};

@@ -3,10 +3,11 @@
 #include <string.h>
 
 /* AlgorithmIdentifiers accepted, byte for byte: parameters leave no room (RFC 4055, 5758, 8410). */
-#define HASH(n)  "\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02" n "\x05\x00"
-#define RSA(n)   "\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01" n "\x05\x00"
-#define ECDSA(n) "\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03" n
-#define MGF1(n)  "\x30\x1a\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x08" HASH(n)
+#define HASH(n)       "\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02" n "\x05\x00"
+#define RSA(n)        "\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01" n "\x05\x00"
+#define ECDSA(n)      "\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03" n
+#define ECDSA_NULL(n) "\x30\x0c\x06\x08\x2a\x86\x48\xce\x3d\x04\x03" n "\x05\x00"
+#define MGF1(n)       "\x30\x1a\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x08" HASH(n)
 #define PSS(n, s)                                                                                  \
     "\x30\x41\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a\x30\x34\xa0\x0f" HASH(                   \
         n) "\xa1\x1c" MGF1(n) "\xa2\x03\x02\x01" s
@@ -21,6 +22,10 @@ static const struct {
     ROW(PL_SIG_ECDSA_SHA256, ECDSA("\x02")),
     ROW(PL_SIG_ECDSA_SHA384, ECDSA("\x03")),
     ROW(PL_SIG_ECDSA_SHA512, ECDSA("\x04")),
+    /* mbedTLS adds NULL (against RFC 5758 3.2), so Gramine and Open Enclave do. */
+    ROW(PL_SIG_ECDSA_SHA256, ECDSA_NULL("\x02")),
+    ROW(PL_SIG_ECDSA_SHA384, ECDSA_NULL("\x03")),
+    ROW(PL_SIG_ECDSA_SHA512, ECDSA_NULL("\x04")),
     ROW(PL_SIG_RSA_SHA256, RSA("\x0b")),
     ROW(PL_SIG_RSA_SHA384, RSA("\x0c")),
     ROW(PL_SIG_RSA_SHA512, RSA("\x0d")),

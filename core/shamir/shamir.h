@@ -127,6 +127,21 @@ PL_CHECKED pl_err pl_share_combine(struct pl_crypto *c, struct pl_combined *out,
                                    const struct pl_split *s, const struct pl_share *shares,
                                    size_t m, struct pl_arena *a);
 
+/* ---- A share in a file ----
+ *
+ *   "PLSHARE1" || split id (16) || k (1) || n (1) || x (1) || y
+ *
+ * with the y of a packed secret. A plain share is x || y, bare, as other tools write it. */
+enum { PL_SHARE_HEAD_BYTES = 8 + PL_SPLIT_ID_BYTES + 3 };
+enum { PL_SHARE_FILE_MAX = PL_SHARE_HEAD_BYTES + PL_SECRET_MAX + 96 };
+void pl_wr_share_head(struct pl_wr *w, const struct pl_split *s, uint8_t x);
+/* id, k and n to *out_split (its x are zeros); *out borrows from `in`. SHARE_FILE when it is no
+ * such file, SHARE_PARAMS, SHARE_POINT, SHARE_LENGTH when it is one that cannot be. */
+PL_CHECKED pl_err pl_share_parse(struct pl_split *out_split, struct pl_share *out,
+                                 struct pl_span in);
+/* A plain one: SHARE_LENGTH when there is no y, SHARE_POINT when x is 0. */
+PL_CHECKED pl_err pl_share_parse_plain(struct pl_share *out, struct pl_span in);
+
 /* ---- The fast hint ----
  * tag = HMAC-SHA-256(link secret, vault_id (32) || split id (16) || generation (8, big endian) ||
  *                    x (1) || y)

@@ -170,6 +170,7 @@ pl_err vector_verify(const struct vector *v, const struct pl_roots *roots, int64
                      struct pl_claims *out)
 {
     struct pl_collateral coll;
+    *out = (struct pl_claims){0};
     PL_TRY(pl_collateral_verify(vector_crypto(), roots, &coll, &v->in));
     struct pl_verifier ver = {.crypto = vector_crypto(),
                               .roots = roots,
