@@ -1,6 +1,8 @@
 /* The reader and the writer against jansson. Both must accept the same texts, but for:
  *   only Pleiad refuses:  depth over 16, more than 512 open keys, keys over 128 bytes
  *   only jansson refuses: numbers that no double holds, U+0000 in a key
+ * A zero byte is JSON nowhere, but jansson drops one that follows a number or a word: such texts
+ * must only be refused.
  * What both accept is copied by our reader and writer; jansson must find the copy equal. */
 #include "fuzz.h"
 
@@ -108,6 +110,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     pl_json_raw(&j, &raw);
     pl_err e = pl_json_end(&j);
     check_pointer(&j, e);
+    if (size > 0 && memchr(data, 0, size)) {
+        FUZZ_CHECK(e != PL_OK);
+        return 0;
+    }
     json_t *theirs = json_loadb((const char *)data, size,
                                 JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &why);
     if (e == PL_OK && theirs)

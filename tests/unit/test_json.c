@@ -192,18 +192,19 @@ TEST(refuses_what_rfc_8259_refuses)
 TEST(depth_ends_at_its_limit_in_arrays_and_objects)
 {
     char text[400];
+    struct pl_wr w = pl_wr_fixed(text, sizeof(text));
     for (int object = 0; object < 2; object++)
         for (int depth = 1; depth <= 40; depth++) {
-            char *at = text;
+            w.n = 0;
             for (int i = 0; i < depth; i++)
-                at = stpcpy(at, object ? "{\"k\":" : "[");
-            at = stpcpy(at, "0");
-            memset(at, object ? '}' : ']', (size_t)depth);
-            at[depth] = 0;
+                pl_wr_str(&w, object ? "{\"k\":" : "[");
+            pl_wr_u8(&w, '0');
+            for (int i = 0; i < depth; i++)
+                pl_wr_u8(&w, object ? '}' : ']');
             if (depth <= PL_JSON_DEPTH_MAX)
-                CHECK_OK(whole_text(text));
+                CHECK_OK(whole(pl_wr_span(&w)));
             else
-                CHECK_ERR(whole_text(text), JSON_DEPTH);
+                CHECK_ERR(whole(pl_wr_span(&w)), JSON_DEPTH);
         }
     memset(text, '[', sizeof(text));
     CHECK_ERR(whole(PL_ARR(text)), JSON_DEPTH);
