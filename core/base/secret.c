@@ -48,6 +48,13 @@ uint8_t *pl_arena_take(struct pl_arena *a, size_t n)
     return p;
 }
 
+void pl_arena_trim(struct pl_arena *a, const uint8_t *p, size_t n)
+{
+    PL_ASSERT(p >= a->base && p <= a->base + a->used && n <= (size_t)(a->base + a->used - p));
+    size_t end = (size_t)(p - a->base) + n;
+    pl_arena_release(a, (end + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1));
+}
+
 size_t pl_arena_mark(const struct pl_arena *a) { return a->used; }
 
 void pl_arena_release(struct pl_arena *a, size_t mark)

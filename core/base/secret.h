@@ -20,6 +20,8 @@ struct pl_arena {
 struct pl_arena pl_arena(void *base, size_t size);
 /* NULL when the arena is full (PL_E_NO_MEMORY is the caller's to return). Zeroed. */
 uint8_t *pl_arena_take(struct pl_arena *a, size_t n);
+/* Gives back all but the first n bytes of p, the last allocation, and wipes them. */
+void pl_arena_trim(struct pl_arena *a, const uint8_t *p, size_t n);
 size_t pl_arena_mark(const struct pl_arena *a);
 void pl_arena_release(struct pl_arena *a, size_t mark); /* wipes [mark, used) */
 
