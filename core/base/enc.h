@@ -1,4 +1,7 @@
-/* Text encodings: hex, base64url, standard base64 and PEM, RFC 3339 times. */
+/* Text encodings: hex, base64url, standard base64 and PEM, RFC 3339 times.
+ *
+ * Hex, base64url and the writing of PEM take a time that depends on lengths alone, for secrets are
+ * encoded by them; reading PEM does not. On error what stands in out means nothing. */
 #ifndef PL_BASE_ENC_H
 #define PL_BASE_ENC_H
 
