@@ -1,8 +1,9 @@
 /* The TEE this process runs in, whatever it is: evidence, sealing keys, own measurement.
  *
  * A back end is a row of functions. Which rows a program has is decided when it is linked, by one
- * of two objects that define pl_tee_table: table.c (hardware only) or table_sim.c (the same and
- * simulated hardware). Nothing else differs, and nothing in tee.c or table.c names the simulation.
+ * of two objects that define pl_tee_table: table.c (hardware only) or platform/sim/table.c (the
+ * same and simulated hardware). Nothing else differs, and nothing in tee.c or table.c names the
+ * simulation.
  *
  * Every call may block for as long as the device does (5 ms to seconds): call from a thread that
  * has nothing else to do. One thread at a time per handle. The host answers these calls, so what
@@ -110,7 +111,7 @@ struct pl_tee_backend {
     pl_err (*collateral)(void *dev, struct pl_tee_files *out);         /* NULL: none */
 };
 
-/* Ended by NULL. Defined by table.c or table_sim.c, one of which each program links. */
+/* Ended by NULL. Defined by table.c or platform/sim/table.c, one of which each program links. */
 extern const struct pl_tee_backend *const pl_tee_table[];
 
 #endif
