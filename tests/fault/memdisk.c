@@ -86,13 +86,19 @@ static size_t in_sector(const struct file *f, size_t s)
     return left < SECTOR ? left : SECTOR;
 }
 
+static void clean(struct file *f)
+{
+    for (size_t s = 0; s < f->dirty_n; s++)
+        f->dirty[s] = 0;
+}
+
 static void sync_file(struct file *f)
 {
     resize(&f->safe, f->now.n);
     for (size_t s = 0; s < f->dirty_n; s++)
         if (f->dirty[s])
             put(&f->safe, s * SECTOR, f->now.p + s * SECTOR, in_sector(f, s));
-    memset(f->dirty, 0, f->dirty_n);
+    clean(f);
 }
 
 /* ---- names ---------------------------------------------------------------------------------- */
@@ -311,7 +317,7 @@ static int md_sync(void *ctx, int fd)
     if (!e)
         sync_file(f);
     else if (!d->crashed)
-        memset(f->dirty, 0, f->dirty_n);
+        clean(f);
     return e;
 }
 
@@ -421,7 +427,7 @@ static void cut_power(struct file *f, enum md_loss loss, uint64_t seed)
             put(&f->safe, s * SECTOR, f->now.p + s * SECTOR, in_sector(f, s));
     resize(&f->now, 0);
     put(&f->now, 0, f->safe.p, f->safe.n);
-    memset(f->dirty, 0, f->dirty_n);
+    clean(f);
 }
 
 void md_restart(struct md_disk *d, bool power, enum md_loss loss, uint64_t seed)

@@ -114,6 +114,7 @@ static pl_err up(struct toy *t, struct pl_store_place *out_place)
                                  .entropy = entropy,
                                  .on_snapshot = on_snapshot,
                                  .on_entry = on_entry,
+                                 .wake = t->wake,
                                  .ctx = t,
                                  .archived = t->archived,
                                  .frame_bytes = t->frame_bytes,

@@ -12,6 +12,7 @@ struct toy {
     const char *path;
     size_t frame_bytes, segment_bytes;
     bool archived;
+    void (*wake)(void *toy);
 
     struct pl_store_dir *dir;
     struct pl_store *store;
@@ -30,7 +31,8 @@ struct toy {
     uint64_t appended[TOY_ENTRIES]; /* seed last appended at each index */
     size_t appended_n, acked;
     bool born;
-    uint64_t next_seed, salts;
+    uint64_t next_seed;
+    _Atomic uint64_t salts; /* the log and the snapshot thread draw them */
     struct toy_nonce {
         uint8_t salt[32];
         uint64_t sequence, hash;
