@@ -62,10 +62,14 @@ def resolve(file, name):
     return name if first in SEES or first == 'daemons' else 'core/' + name
 
 
+# A folder with more than one contract.
+PUBLIC_TOO = {'core/attest/ratls.h', 'core/attest/session.h'}
+
+
 def public(path):
     """May files of other folders include it?"""
     parts = path.split('/')
-    if path.startswith(('core/base/', 'include/', 'tests/')):
+    if path.startswith(('core/base/', 'include/', 'tests/')) or path in PUBLIC_TOO:
         return True
     if parts[0] == 'platform':  # platform/clock.h, platform/tls/tls.h
         return len(parts) == 2 or parts[-1] == parts[-2] + '.h'

@@ -17,7 +17,7 @@ enum {
     PL_NET_HEADER_LIST_MAX = 16 * 1024, /* RFC 9113 6.5.2 count; more: 431 */
     PL_NET_HEAD_MAX = 6 * 1024,         /* method, path and the accepted headers together */
     PL_NET_STREAMS_MAX = 100,           /* open at a time, a connection */
-    PL_NET_CONN_BODY_MAX = 1024 * 1024, /* bodies held for one connection, both directions */
+    PL_NET_CONN_BODY_MAX = 2048 * 1024, /* bodies held for one connection, both directions */
     PL_NET_CONNECTIONS = 10000,
     PL_NET_HANDSHAKE_MS = 5000,
     PL_NET_IDLE_MS = 120000,
@@ -195,7 +195,7 @@ size_t pl_client_poll(struct pl_client *cl, struct pollfd *fds, size_t cap, int 
 void pl_client_step(struct pl_client *cl);
 size_t pl_client_links(const struct pl_client *cl); /* links not yet closed */
 /* The loop over the two for callers with nothing else to do: until no link is open or `done` (may
- * be NULL) says so or timeout_ms passed. */
+ * be NULL) says so or timeout_ms passed. At most 256 links (asserted). */
 void pl_client_run(struct pl_client *cl, bool (*done)(void *arg), void *arg, unsigned timeout_ms);
 
 /* Numeric addresses do not block; a name goes to the system's resolver, which may. */
