@@ -1,5 +1,7 @@
 /* Writes what is generated from the tables of core/api: docs/openapi.json (`openapi`) and the
- * limits in docs/LIMITS.md (`limits`), and the seeds of the message fuzzer (`seeds DIR`). */
+ * limits in docs/LIMITS.md (`limits`), the seeds of the message fuzzer (`seeds DIR`) and its
+ * dictionary
+ * (`dictionary`). */
 #include "api_sample.h"
 
 #include <stdio.h>
@@ -357,6 +359,25 @@ static void limits(struct pl_wr *w)
     }
 }
 
+/* Names and words for libFuzzer: one "entry" a line. */
+static void dictionary(struct pl_wr *w)
+{
+    for (int k = 1; k < PL_API_COUNT; k++) {
+        const struct pl_api_row *row = pl_api_row((enum pl_api_msg)k);
+        for (size_t i = 0; i < row->fields; i++) {
+            const struct pl_api_field *f = &row->field[i];
+            pl_wr_str(w, "\"\\\"");
+            pl_wr_str(w, f->name);
+            pl_wr_str(w, "\\\":\"\n");
+            for (size_t v = 1; f->kind == PL_F_ENUM && f->words[v]; v++) {
+                pl_wr_str(w, "\"\\\"");
+                pl_wr_str(w, f->words[v]);
+                pl_wr_str(w, "\\\"\"\n");
+            }
+        }
+    }
+}
+
 /* A small valid text of each message, behind the byte that names it. */
 static int seeds(const char *dir)
 {
@@ -383,6 +404,8 @@ int main(int argc, char **argv)
         openapi(&w);
     else if (argc == 2 && strcmp(argv[1], "limits") == 0)
         limits(&w);
+    else if (argc == 2 && strcmp(argv[1], "dictionary") == 0)
+        dictionary(&w);
     else
         return 2;
     return w.bad || fwrite(w.p, 1, w.n, stdout) != w.n || fflush(stdout) != 0;

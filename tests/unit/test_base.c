@@ -109,6 +109,22 @@ TEST(arena_wipes_what_is_released)
     CHECK(a.high == 256);
 }
 
+TEST(arena_takes_back_the_end_of_the_last_allocation)
+{
+    static _Alignas(16) uint8_t mem[256];
+    struct pl_arena a = pl_arena(mem, sizeof(mem));
+    uint8_t *first = pl_arena_take(&a, 5);
+    uint8_t *last = pl_arena_take(&a, 200);
+    NEED(CHECK(first && last));
+    memset(last, 0xcc, 200);
+    pl_arena_trim(&a, last, 17);
+    CHECK(last[16] == 0xcc && pl_span_zero(pl_span(last + 32, 168)));
+    uint8_t *next = pl_arena_take(&a, 1);
+    CHECK(next == last + 32);
+    pl_arena_trim(&a, next, 0);
+    CHECK(pl_arena_take(&a, 1) == next);
+}
+
 TEST(hex)
 {
     uint8_t out[4];
