@@ -68,6 +68,7 @@ enum pl_ruled {
     PL_RULED_CHANGED,        /* `mutability` of every field that changes */
     PL_RULED_STAGING,        /* `staging` */
     PL_RULED_PROFILES,       /* `mutability.profiles` */
+    PL_RULED_THAW,           /* the same; the owners where it is not listed */
     PL_RULED_NARROW,         /* `mutability.narrow` */
     PL_RULED_VAULT_PROFILES, /* `mutability.vault_profiles` */
     PL_RULED_LIFECYCLE,      /* `mutability.lifecycle_acts` */

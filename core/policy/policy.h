@@ -66,7 +66,7 @@ PL_CHECKED pl_err pl_profile_load(struct pl_profile *out, uint8_t *out_sha256, s
 
 enum pl_group {
     PL_GROUP_NONE = 0,
-#define PL_GROUP(name, word, role) PL_GROUP_##name,
+#define PL_GROUP(name, word, rules) PL_GROUP_##name,
 #include "policy/group.def"
 #undef PL_GROUP
     PL_GROUP_COUNT
@@ -74,7 +74,7 @@ enum pl_group {
 
 enum pl_kind {
     PL_KIND_NONE = 0,
-#define PL_KIND(name, word, built, load) PL_KIND_##name,
+#define PL_KIND(name, word, member, load) PL_KIND_##name,
 #include "policy/kind.def"
 #undef PL_KIND
     PL_KIND_COUNT

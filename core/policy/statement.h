@@ -18,8 +18,9 @@
  *                  random. A vault finds its own: vault, handle, version and digest of the policy
  *                  it replaces or was decided under, and the parameters that differ per vault. It
  *                  learns neither how many are real nor whose.
- *   requester      SPKI hash of the connection's TLS key; for operations that give a receipt only,
- *                  the signer's own key is good too, so that a relay can carry the request
+ *   requester      SPKI hash of the connection's TLS key; for changes of an existing key that give
+ *                  a receipt only, the signer's own key is good too, so that a relay can carry the
+ *                  request (a birth brings material, and what it brings must not pass a relay)
  *   nonce          16 random bytes; in every target, so that targets of two statements never match
  *   iat, exp       at most PL_STATEMENT_LIFE_MAX_S apart; good only while `now <= exp` is certain
  *   display        the text that the signer saw: pl_statement_display of op, common parameters,
@@ -120,7 +121,8 @@ struct pl_statement_draft {
 };
 /* Appends the canonical statement. fill: fresh random bytes. STATEMENT_FIELD when a field is out of
  * its range: nothing is built that a vault would refuse for its form. */
-PL_CHECKED pl_err pl_statement_build(struct pl_wr *out, const struct pl_statement_draft *d,
+PL_CHECKED pl_err pl_statement_build(struct pl_wr *out, struct pl_crypto *c,
+                                     const struct pl_statement_draft *d,
                                      const uint8_t fill[static PL_STATEMENT_FILL]);
 /* The text of `display`, one line of ASCII. */
 PL_CHECKED pl_err pl_statement_display(struct pl_wr *out, const struct pl_statement_draft *d);

@@ -1,0 +1,383 @@
+/* Statements, the vault's side. */
+#include "policy/statement_internal.h"
+
+#include <string.h>
+
+/* ---- The carrier ---------------------------------------------------------------------------- */
+
+enum {
+    HAS_PROTECTED = 1,
+    HAS_SIGNATURE = 2,
+    HAS_JWS = 3,
+    HAS_SPKI = 4,
+    HAS_STATEMENT = 8,
+    HAS_CARRIER = 15
+};
+
+static unsigned read_jws(struct pl_json *j, struct pl_carrier *out)
+{
+    unsigned has = 0;
+    struct pl_span key;
+    for (pl_json_object(j); pl_json_key(j, &key);) {
+        if (pl_span_is(key, "protected"))
+            has |= pl_json_plain(j, &out->protected) ? HAS_PROTECTED : 0;
+        else if (pl_span_is(key, "signature"))
+            has |= pl_json_b64u_exact(j, out->sig, sizeof(out->sig)) ? HAS_SIGNATURE : 0;
+        else
+            pl_json_refuse(j, PL_FAIL(JSON_UNKNOWN));
+    }
+    return has;
+}
+
+static unsigned read_proof(struct pl_json *j, uint8_t spki[static PL_SPKI_MAX], size_t *spki_n,
+                           struct pl_carrier *out)
+{
+    unsigned has = 0;
+    struct pl_span key;
+    for (pl_json_object(j); pl_json_key(j, &key);) {
+        if (pl_span_is(key, "jws"))
+            has |= read_jws(j, out);
+        else if (pl_span_is(key, "spki"))
+            has |= pl_json_b64u(j, spki, PL_SPKI_MAX, spki_n) ? HAS_SPKI : 0;
+        else
+            pl_json_refuse(j, PL_FAIL(JSON_UNKNOWN));
+    }
+    return has;
+}
+
+/* Only the canonical bytes: a second form of one statement would be a second statement. */
+static pl_err require_canonical(struct pl_span statement)
+{
+    PL_CLEANUP(pl_wr_free) struct pl_wr w = pl_wr_heap(PL_STATEMENT_BYTES);
+    PL_REQUIRE(pl_jcs(&w, statement) == PL_OK, STATEMENT_FORM);
+    PL_REQUIRE(pl_span_eq(pl_wr_span(&w), statement), STATEMENT_FORM);
+    return PL_OK;
+}
+
+pl_err pl_carrier_read(struct pl_crypto *c, struct pl_carrier *out, struct pl_span text)
+{
+    *out = (struct pl_carrier){0};
+    PL_REQUIRE(text.n <= PL_STATEMENT_BYTES, STATEMENT_FORM);
+    uint8_t spki[PL_SPKI_MAX];
+    size_t spki_n = 0;
+    unsigned has = 0;
+    struct pl_json j;
+    struct pl_span key;
+    pl_json_init(&j, text);
+    for (pl_json_object(&j); pl_json_key(&j, &key);) {
+        if (pl_span_is(key, "proof"))
+            has |= read_proof(&j, spki, &spki_n, out);
+        else if (pl_span_is(key, "statement"))
+            has |= pl_json_raw(&j, &out->statement) ? HAS_STATEMENT : 0;
+        else
+            pl_json_refuse(&j, PL_FAIL(JSON_UNKNOWN));
+    }
+    PL_TRY(pl_json_end(&j));
+    PL_REQUIRE(has == HAS_CARRIER, STATEMENT_FORM);
+    PL_TRY(require_canonical(out->statement));
+    PL_TRY(pl_pub_from_spki(&out->pub, pl_span(spki, spki_n)));
+    return pl_sha256_one(c, out->signer_sha256, pl_span(spki, spki_n));
+}
+
+pl_err pl_carrier_verify(struct pl_crypto *c, const struct pl_carrier *carrier, const char *typ)
+{
+    uint8_t head[128], text[PL_B64U_LEN(PL_STATEMENT_BYTES) + 128];
+    struct pl_wr protected = pl_wr_fixed(head, sizeof(head));
+    pl_jws_protected(&protected, carrier->pub.type, typ);
+    PL_TRY(pl_wr_end(&protected));
+    PL_REQUIRE(pl_span_eq(pl_wr_span(&protected), carrier->protected), STATEMENT_FORM);
+    struct pl_wr input = pl_wr_fixed(text, sizeof(text));
+    pl_jws_input(&input, carrier->pub.type, typ, carrier->statement);
+    PL_TRY(pl_wr_end(&input));
+    return pl_pub_verify(c, &carrier->pub, pl_wr_span(&input), carrier->sig);
+}
+
+/* ---- The statement's fields ----------------------------------------------------------------- */
+
+bool pl_statement_hex(struct pl_json *j, uint8_t out[static 32])
+{
+    struct pl_json ahead = *j;
+    struct pl_span s;
+    bool lower = pl_json_plain(&ahead, &s);
+    for (size_t i = 0; lower && i < s.n; i++)
+        lower = s.p[i] < 'A' || s.p[i] > 'Z';
+    if (!lower && j->err == PL_OK)
+        pl_json_refuse(j, PL_FAIL(STATEMENT_FORM));
+    return pl_json_hex_exact(j, out, 32);
+}
+
+static void read_typ(struct pl_json *j, struct pl_statement *out)
+{
+    struct pl_span s;
+    if (pl_json_plain(j, &s) && (out->typ = pl_typ_of(s)) == PL_TYP_NONE)
+        pl_json_refuse(j, PL_FAIL(STATEMENT_FIELD));
+}
+
+static void read_op(struct pl_json *j, struct pl_statement *out)
+{
+    struct pl_span s;
+    if (pl_json_plain(j, &s) && (out->op = pl_op_of(s)) == PL_OP_NONE)
+        pl_json_refuse(j, PL_FAIL(STATEMENT_OP));
+}
+
+static void read_type(struct pl_json *j, struct pl_statement *out)
+{
+    struct pl_span s;
+    pl_err e = pl_json_plain(j, &s) ? pl_key_type_parse(&out->type, s) : PL_OK;
+    if (e != PL_OK)
+        pl_json_refuse(j, e);
+}
+
+static void read_targets(struct pl_json *j, struct pl_statement *out)
+{
+    for (pl_json_array(j); pl_json_item(j);) {
+        size_t n = out->targets;
+        if (n == PL_STATEMENT_TARGETS) {
+            pl_json_refuse(j, PL_FAIL(STATEMENT_FIELD));
+            return;
+        }
+        if (!pl_json_b64u_exact(j, out->target[n], 32))
+            return;
+        if (n > 0 && memcmp(out->target[n - 1], out->target[n], 32) >= 0)
+            pl_json_refuse(j, PL_FAIL(STATEMENT_FORM));
+        out->targets++;
+    }
+    if (out->targets != 8 && out->targets != 16 && out->targets != 32 && j->err == PL_OK)
+        pl_json_refuse(j, PL_FAIL(STATEMENT_FIELD));
+}
+
+static void read_display(struct pl_json *j, struct pl_statement *out)
+{
+    pl_json_plain(j, &out->display);
+}
+
+static void read_count(struct pl_json *j, struct pl_statement *out)
+{
+    uint64_t n = 0;
+    if (pl_json_u53(j, PL_GRANT_COUNT_MAX, &n) && n == 0)
+        pl_json_refuse(j, PL_FAIL(STATEMENT_FIELD));
+    out->count = (uint32_t)n;
+}
+
+static void read_iat(struct pl_json *j, struct pl_statement *out) { pl_json_time(j, &out->iat_s); }
+static void read_exp(struct pl_json *j, struct pl_statement *out) { pl_json_time(j, &out->exp_s); }
+
+static void read_nonce(struct pl_json *j, struct pl_statement *out)
+{
+    pl_json_b64u_exact(j, out->nonce, sizeof(out->nonce));
+}
+
+static void read_id(struct pl_json *j, struct pl_statement *out)
+{
+    pl_json_b64u_exact(j, out->id, sizeof(out->id));
+}
+
+static void read_owner(struct pl_json *j, struct pl_statement *out)
+{
+    pl_statement_hex(j, out->owner);
+}
+
+static void read_params(struct pl_json *j, struct pl_statement *out)
+{
+    pl_statement_hex(j, out->params_sha256);
+}
+
+static void read_profile(struct pl_json *j, struct pl_statement *out)
+{
+    out->has_profile = pl_statement_hex(j, out->profile_sha256);
+}
+
+static void read_requester(struct pl_json *j, struct pl_statement *out)
+{
+    out->has_requester = pl_statement_hex(j, out->requester);
+}
+
+/* Which typ has which member: 'R' in requests, 'G' in grants, 'r' and 'g' where it is one of two.
+ */
+static const struct {
+    const char *word, *of;
+    void (*read)(struct pl_json *j, struct pl_statement *out);
+} members[] = {
+    {"typ", "RG", read_typ},
+    {"op", "RG", read_op},
+    {"targets", "RG", read_targets},
+    {"nonce", "RG", read_nonce},
+    {"iat", "RG", read_iat},
+    {"exp", "RG", read_exp},
+    {"display", "RG", read_display},
+    {"params_sha256", "R", read_params},
+    {"requester", "Rg", read_requester},
+    {"profile_sha256", "g", read_profile},
+    {"id", "G", read_id},
+    {"owner", "G", read_owner},
+    {"type", "G", read_type},
+    {"count", "G", read_count},
+};
+enum { MEMBERS = sizeof(members) / sizeof(members[0]) };
+
+/* Members there are exactly those of its typ. */
+static pl_err check_members(const struct pl_statement *s, const bool has[static MEMBERS])
+{
+    bool grant = s->typ == PL_TYP_GRANT;
+    for (size_t m = 0; m < MEMBERS; m++) {
+        bool needed = strchr(members[m].of, grant ? 'G' : 'R') != NULL;
+        bool allowed = needed || strchr(members[m].of, grant ? 'g' : 'r') != NULL;
+        PL_REQUIRE(has[m] ? allowed : !needed, STATEMENT_FIELD);
+    }
+    PL_REQUIRE(!grant || s->has_profile != s->has_requester, STATEMENT_FIELD);
+    return PL_OK;
+}
+
+static pl_err read_statement(struct pl_statement *out, struct pl_span statement)
+{
+    bool has[MEMBERS] = {false};
+    struct pl_json j;
+    struct pl_span key;
+    pl_json_init(&j, statement);
+    for (pl_json_object(&j); pl_json_key(&j, &key);) {
+        size_t m = 0;
+        while (m < MEMBERS && !pl_span_is(key, members[m].word))
+            m++;
+        if (m == MEMBERS) {
+            pl_json_refuse(&j, PL_FAIL(JSON_UNKNOWN));
+            continue;
+        }
+        members[m].read(&j, out);
+        has[m] = true;
+    }
+    PL_TRY(pl_json_end(&j));
+    PL_TRY(check_members(out, has));
+    PL_REQUIRE(out->typ != PL_TYP_GRANT || out->op == PL_OP_CREATE, STATEMENT_OP);
+    PL_REQUIRE(out->exp_s > out->iat_s, STATEMENT_FIELD);
+    PL_REQUIRE(out->exp_s - out->iat_s <= pl_statement_life_max(out->typ), STATEMENT_FIELD);
+    return PL_OK;
+}
+
+static pl_err verify(struct pl_crypto *c, struct pl_statement *out, struct pl_span text)
+{
+    struct pl_carrier carrier;
+    PL_TRY(pl_carrier_read(c, &carrier, text));
+    PL_TRY(read_statement(out, carrier.statement));
+    PL_TRY(pl_carrier_verify(c, &carrier, pl_typ_word(out->typ)));
+    memcpy(out->signer_sha256, carrier.signer_sha256, 32);
+    return pl_sha256_one(c, out->sha256, carrier.statement);
+}
+
+pl_err pl_statement_verify(struct pl_crypto *c, struct pl_statement *out, struct pl_span carrier)
+{
+    *out = (struct pl_statement){0};
+    pl_err e = verify(c, out, carrier);
+    if (e != PL_OK)
+        *out = (struct pl_statement){0};
+    return e;
+}
+
+/* ---- What it covers ------------------------------------------------------------------------- */
+
+static pl_err covers_target(struct pl_crypto *c, const struct pl_statement *s,
+                            const struct pl_act *act)
+{
+    uint8_t mine[32];
+    PL_TRY(pl_target(c, mine, s->typ, s->nonce, act));
+    for (size_t i = 0; i < s->targets; i++) {
+        if (memcmp(s->target[i], mine, 32) == 0)
+            return PL_OK;
+    }
+    return PL_FAIL(STATEMENT_TARGET);
+}
+
+/* What the signer saw is what this vault would have shown him. */
+static pl_err covers_display(const struct pl_statement *s, const struct pl_act *act)
+{
+    struct pl_statement_draft d = {.typ = s->typ,
+                                   .op = act->op,
+                                   .params = &act->params,
+                                   .exp_s = s->exp_s,
+                                   .count = s->count,
+                                   .requester = s->has_requester ? s->requester : NULL,
+                                   .profile_sha256 = s->has_profile ? s->profile_sha256 : NULL};
+    memcpy(d.owner, s->owner, sizeof(d.owner));
+    uint8_t text[PL_STATEMENT_DISPLAY];
+    struct pl_wr w = pl_wr_fixed(text, sizeof(text));
+    PL_TRY(pl_statement_display(&w, &d));
+    PL_REQUIRE(pl_span_eq(pl_wr_span(&w), s->display), STATEMENT_DISPLAY);
+    return PL_OK;
+}
+
+static pl_err covers_time(const struct pl_statement *s, struct pl_interval now)
+{
+    PL_REQUIRE(now.earliest_s <= now.latest_s, STATEMENT_TIME);
+    PL_REQUIRE(pl_time_reached(now, s->iat_s) != PL_FALSE, STATEMENT_EARLY);
+    enum pl_tri good = pl_time_before(now, s->exp_s);
+    PL_REQUIRE(good != PL_FALSE, STATEMENT_EXPIRED);
+    PL_REQUIRE(good == PL_TRUE, STATEMENT_TIME);
+    return PL_OK;
+}
+
+/* The signer's own key is good where the answer is a receipt and the key exists already. */
+static pl_err covers_requester(const struct pl_statement *s, enum pl_op op,
+                               const uint8_t connection_sha256[static 32])
+{
+    if (memcmp(s->requester, connection_sha256, 32) == 0)
+        return PL_OK;
+    const struct pl_op_row *row = pl_op_row(op);
+    bool relayed = row->gives == PL_GIVES_RECEIPT && row->event != PL_EVENT_CREATE;
+    PL_REQUIRE(relayed && memcmp(s->requester, s->signer_sha256, 32) == 0, STATEMENT_REQUESTER);
+    return PL_OK;
+}
+
+pl_err pl_request_covers(struct pl_crypto *c, const struct pl_statement *s,
+                         const struct pl_act *act, const uint8_t connection_sha256[static 32],
+                         struct pl_interval now)
+{
+    uint8_t params[32];
+    PL_REQUIRE(s->typ == PL_TYP_REQUEST, STATEMENT_KIND);
+    PL_REQUIRE(s->op == act->op && s->op != PL_OP_NONE, STATEMENT_OP);
+    PL_TRY(pl_params_sha256(c, params, act->op, &act->params));
+    PL_REQUIRE(memcmp(params, s->params_sha256, 32) == 0, STATEMENT_PARAMS);
+    PL_TRY(covers_target(c, s, act));
+    PL_TRY(covers_requester(s, act->op, connection_sha256));
+    PL_TRY(covers_display(s, act));
+    return covers_time(s, now);
+}
+
+bool pl_grant_names(const struct pl_policy *p, const struct pl_caller *who, bool is_profile,
+                    const uint8_t subject[static 32])
+{
+    if (!is_profile)
+        return who->client_spki_sha256 && memcmp(who->client_spki_sha256, subject, 32) == 0;
+    struct pl_facts f;
+    pl_policy_facts(&f, p, who);
+    for (size_t i = 0; i < pl_policy_profiles(p); i++) {
+        if ((f.profile_is >> i & 1) != 0 &&
+            memcmp(pl_policy_profile_sha256(p, i), subject, 32) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool owns(const struct pl_policy *p, const uint8_t key_sha256[static 32])
+{
+    for (size_t i = 0; i < pl_policy_principals(p); i++) {
+        const struct pl_principal *pr = pl_policy_principal(p, i);
+        if (pr->group == PL_GROUP_OWNER && pr->kind == PL_KIND_KEY &&
+            memcmp(pr->spki_sha256, key_sha256, 32) == 0)
+            return true;
+    }
+    return false;
+}
+
+pl_err pl_grant_covers(struct pl_crypto *c, const struct pl_statement *s, const struct pl_act *act,
+                       const struct pl_policy *p, const struct pl_caller *who)
+{
+    PL_REQUIRE(s->typ == PL_TYP_GRANT, STATEMENT_KIND);
+    PL_REQUIRE(act->op == PL_OP_CREATE && s->op == PL_OP_CREATE, STATEMENT_OP);
+    PL_REQUIRE(s->type == act->params.type, STATEMENT_PARAMS);
+    PL_REQUIRE(memcmp(act->params.policy_sha256, pl_policy_sha256(p), 32) == 0, STATEMENT_TARGET);
+    PL_TRY(covers_target(c, s, act));
+    PL_REQUIRE(memcmp(s->owner, s->signer_sha256, 32) == 0 && owns(p, s->owner), GRANT_OWNER);
+    const uint8_t *subject = s->has_profile ? s->profile_sha256 : s->requester;
+    PL_REQUIRE(pl_grant_names(p, who, s->has_profile, subject), GRANT_PROFILE);
+    PL_TRY(covers_display(s, act));
+    return covers_time(s, who->now);
+}
