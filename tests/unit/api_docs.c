@@ -1,7 +1,5 @@
-/* Writes what is generated from the tables of core/api: docs/openapi.json (`openapi`) and the
- * limits in docs/LIMITS.md (`limits`), the seeds of the message fuzzer (`seeds DIR`) and its
- * dictionary
- * (`dictionary`). */
+/* Writes what is generated from the tables of core/api: docs/openapi.json (`openapi`), docs/LIMITS.md
+ * (`limits`), the seeds of the message fuzzer (`seeds DIR`) and its dictionary (`dictionary`). */
 #include "api_sample.h"
 
 #include <stdio.h>
