@@ -156,6 +156,28 @@ TEST(write_torn_and_power_cut) { every_sector(MD_CRASH, 1, true); }
 TEST(write_torn_and_repeated) { every_sector(MD_TORN, 1, true); }
 TEST(write_torn_twice) { every_sector(MD_TORN, 2, true); }
 
+/* The same bytes, once more, at the same place: a single error is not seen by anybody. */
+TEST(failed_write_is_repeated_once)
+{
+    struct pl_store_place place;
+    for (int direct = 0; direct < 2; direct++) {
+        struct md_disk *d = md_new(direct);
+        toy_init(&toy, md_io(d), "/vault");
+        NEED(CHECK_OK(toy_up(&toy, &place)));
+        toy_append(&toy, 100);
+        md_plan(d, (struct md_plan){.fault = MD_TORN, .from = 0, .calls = 1, .cut = 3});
+        toy_turn(&toy);
+        CHECK(pl_store_state(toy.store) == PL_STORE_RUNNING && toy.acked == 1);
+        CHECK(pl_store_error(toy.store, &place) == PL_OK);
+        toy_append(&toy, 100);
+        md_plan(d, (struct md_plan){.fault = MD_TORN, .from = 0, .calls = 2, .cut = 3});
+        toy_turn(&toy);
+        CHECK(pl_store_state(toy.store) == PL_STORE_LOCKED && toy.acked == 1);
+        toy_down(&toy);
+        md_free(d);
+    }
+}
+
 /* A frame whose sync failed is in the cache and not on the disk. The next start sees it; nothing
  * may chain to it before it is durable. */
 TEST(failed_sync_is_not_believed)
