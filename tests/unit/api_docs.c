@@ -1,5 +1,6 @@
-/* Writes what is generated from the tables of core/api: docs/openapi.json (`openapi`), docs/LIMITS.md
- * (`limits`), the seeds of the message fuzzer (`seeds DIR`) and its dictionary (`dictionary`). */
+/* Writes what is generated from the tables of core/api: docs/openapi.json (`openapi`),
+ * docs/LIMITS.md (`limits`), the seeds of the message fuzzer (`seeds DIR`) and its dictionary
+ * (`dictionary`). */
 #include "api_sample.h"
 
 #include <stdio.h>
