@@ -78,7 +78,13 @@ ok "a wrong share among four is named" combines c/share-1.share c/share-2.share 
 ok "by its file, alone" test "$(grep -c 'wrong' "$work/err"):$(grep -c '^pleiad: c/share-2.share: this share is wrong' "$work/err")" = 1:1
 ok "named in JSON too" run 0 "${share[@]}" combine --json --out got2 c/*
 ok "as JSON" test "$(cat "$work/out")" = '{"bytes":35,"wrong":["c/share-2.share"]}'
-flip c/share-1.share 26
+python3 - <<'P' # an x that no other share has: x is random, and one that collides is another error
+import glob
+used = {open(f, 'rb').read()[26] for f in glob.glob('c/*')}
+with open('c/share-1.share', 'r+b') as f:
+    f.seek(26)
+    f.write(bytes([next(x for x in range(1, 256) if x not in used)]))
+P
 ok "an x that was altered is found as well" combines c/*
 flip c/share-5.share 100
 ok "too many wrong ones are refused" refused SHARE_CHECK c/*
@@ -146,12 +152,12 @@ if pid == 0:
 if not typed: # for whoever reads the terminal though it should not
     os.write(fd, b'typed\n\x04')
 seen = b''
-for line in typed.split(b'|') if typed else []:
-    while not seen.endswith(b': '):
-        seen += os.read(fd, 4096)
-    os.write(fd, line + b'\n')
-    seen += b'#'
 try:
+    for line in typed.split(b'|') if typed else []:
+        while not seen.endswith(b': '):
+            seen += os.read(fd, 4096)
+        os.write(fd, line + b'\n')
+        seen += b'#'
     while True:
         piece = os.read(fd, 4096)
         if not piece:
@@ -174,6 +180,7 @@ ok "what was typed combines" combines t/*
 ok "two different answers are refused" terminal 1 'one|two' "${share[@]}" split --prompt -k 2 -n 2 --out-dir t2
 ok "by name" prints PROMPT_DIFFERS
 ok "an empty answer is refused" terminal 1 "|" "${share[@]}" split --prompt -k 2 -n 2 --out-dir t2
+ok "by name" prints 'PROMPT\]'
 ok "without a terminal nothing can be asked" run 1 setsid "${share[@]}" split --prompt -k 2 -n 2 --out-dir t2 < /dev/null
 ok "nothing was made" test ! -e t2
 finish
