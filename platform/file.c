@@ -189,5 +189,6 @@ pl_err pl_file_write(const char *path, struct pl_span bytes, unsigned mode, enum
     PL_TRY(write_new(temporary, bytes, mode));
     if ((how == PL_FILE_NEW ? move_new(temporary, path) : rename(temporary, path)) != 0)
         return drop(temporary, pl_file_err(errno));
-    return sync_folder(path);
+    pl_err e = sync_folder(path);
+    return e != PL_OK && how == PL_FILE_NEW ? drop(path, e) : e;
 }

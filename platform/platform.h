@@ -52,7 +52,7 @@ PL_CHECKED pl_err pl_fd_write(int fd, struct pl_span bytes); /* all of them, or 
  * 16 random digits), fsync, rename, fsync of the folder. `mode` are the exact permissions.
  * PL_FILE_NEW refuses an existing path (FILE_EXISTS) without a gap; symbolic links at `path` are
  * replaced, never followed. After a crash the temporary file may stay; when only the fsync of the
- * folder failed, the file is in place and an error is returned. */
+ * folder failed, a replaced file is in place though an error is returned. */
 enum pl_file_how { PL_FILE_NEW = 1, PL_FILE_REPLACE };
 PL_CHECKED pl_err pl_file_write(const char *path, struct pl_span bytes, unsigned mode,
                                 enum pl_file_how how);
