@@ -24,7 +24,8 @@ CONFIGS = {
        for cc in ('gcc', 'clang') for o in (2, 3)},
 }
 SANITIZE_ENV = {'ASAN_OPTIONS': 'detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1',
-                'UBSAN_OPTIONS': 'print_stacktrace=1', 'PL_ASAN': '1'}
+                'UBSAN_OPTIONS': 'print_stacktrace=1', 'PL_ASAN': '1',
+                'LSAN_OPTIONS': f'suppressions={ROOT}/ci/lsan.txt:print_suppressions=0'}
 
 
 def folder(config):
