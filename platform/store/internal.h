@@ -85,7 +85,8 @@ void segments_free(struct segments *g);
 /* Fills a step of the next segment; true when that made progress and more is to do. */
 bool segments_prepare(struct segments *g);
 /* The next segment, finished, becomes the current one under this epoch's name. */
-PL_CHECKED pl_err segments_advance(struct segments *g, uint64_t epoch);
+PL_CHECKED pl_err segments_advance(struct segments *g, struct pl_store_place *out_place,
+                                   uint64_t epoch);
 /* Writes a frame at g->at: once more, the same bytes at the same place, when that fails. */
 PL_CHECKED pl_err segments_write(struct segments *g, struct pl_span frame, int *out_errno);
 

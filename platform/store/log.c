@@ -15,12 +15,13 @@ pl_err store_entropy(const struct pl_store *s, uint8_t *out, size_t n)
 /* ---- opening -------------------------------------------------------------------------------- */
 
 /* A new epoch, with a new salt, in a new segment. */
-static pl_err begin_epoch(struct pl_store *s, const struct pl_log_end *end, uint64_t number)
+static pl_err begin_epoch(struct pl_store *s, struct pl_store_place *out_place,
+                          const struct pl_log_end *end, uint64_t number)
 {
     uint8_t salt[PL_EPOCH_SALT_BYTES];
     PL_TRY(store_entropy(s, salt, sizeof(salt)));
     PL_TRY(pl_epoch_begin(s->crypto, &s->secrets->writer, s->root, s->vault_id, salt, end, number));
-    return segments_advance(&s->segments, number);
+    return segments_advance(&s->segments, out_place, number);
 }
 
 static void check_options(const struct pl_store_options *o, size_t frame, size_t segment)
@@ -51,7 +52,11 @@ static pl_err open_log(struct pl_store *s, struct pl_store_report *report,
     PL_TRY(prepare(s, o, segment));
     PL_TRY(replay(&r, report, o, s->crypto, s->secrets));
     s->end = r.end;
-    PL_TRY(begin_epoch(s, &r.end, r.next_epoch));
+    struct pl_store_place place = {.offset = 0};
+    pl_err e = begin_epoch(s, &place, &r.end, r.next_epoch);
+    if (e != PL_OK)
+        report->place = place;
+    PL_TRY(e);
     report->direct = s->segments.direct;
     s->open_frame = 1;
     pl_frame_begin(&s->open, s->frame_mem[0], s->frame_bytes, r.end.index);
@@ -164,7 +169,7 @@ static pl_err write_frame(struct pl_store *s, struct pl_frame *f, struct pl_stor
     struct pl_span bytes;
     struct pl_epoch *epoch = &s->secrets->writer;
     if (segment_is_full(s, f))
-        PL_TRY(begin_epoch(s, &s->end, epoch->number + 1));
+        PL_TRY(begin_epoch(s, place, &s->end, epoch->number + 1));
     memcpy(place->file, s->segments.name, sizeof(place->file));
     place->offset = s->segments.at;
     place->epoch = epoch->number;

@@ -90,9 +90,8 @@ static int advance(struct segments *g)
     return g->fd;
 }
 
-pl_err segments_advance(struct segments *g, uint64_t epoch)
+pl_err segments_advance(struct segments *g, struct pl_store_place *out_place, uint64_t epoch)
 {
-    struct pl_store_place place;
     close_fd(g, &g->fd);
     segment_name(g->name, epoch);
     int r = advance(g);
@@ -103,7 +102,7 @@ pl_err segments_advance(struct segments *g, uint64_t epoch)
     if (r >= 0)
         return PL_OK;
     close_fd(g, &g->next_fd);
-    return io_failed(&place, g->name, r);
+    return io_failed(out_place, g->name, r);
 }
 
 /* ---- the current one ------------------------------------------------------------------------ */

@@ -174,7 +174,8 @@ PL_CHECKED pl_err pl_store_snapshot(struct pl_store *s, const struct pl_store_ma
                                     const uint8_t tree[static PL_SHA256_BYTES], pl_store_pull *pull,
                                     void *ctx);
 
-/* Writes what was appended, ends the thread, wipes and frees. NULL allowed. */
+/* Ends the thread, which first writes what was appended; wipes and frees. Without a thread, what
+ * was not turned is lost. NULL allowed. */
 void pl_store_close(struct pl_store *s);
 
 #endif
