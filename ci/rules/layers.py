@@ -20,8 +20,9 @@ SEES = {
     'shamir': LEVEL2, 'attest': LEVEL2, 'key': LEVEL2,
     'policy': LEVEL3, 'ledger': LEVEL3, 'vault': LEVEL4,
     'platform': LEVEL2 | {'attest', 'ledger'},
-    'daemons/vaultd': CORE | {'platform'},
-    'daemons/registryd': CORE | {'platform'},
+    'daemons/common': BASE | {'platform'},
+    'daemons/vaultd': CORE | {'platform', 'daemons/common'},
+    'daemons/registryd': CORE | {'platform', 'daemons/common'},
     'daemons/simd': CORE | {'platform'},
     'client': CLIENT | {'platform'},
     'tools': CLIENT | {'client', 'platform'},
@@ -63,7 +64,8 @@ def resolve(file, name):
 
 
 # A folder with more than one contract.
-PUBLIC_TOO = {'core/attest/ratls.h', 'core/attest/session.h'}
+PUBLIC_TOO = {'core/attest/identity.h', 'core/attest/ratls.h', 'core/attest/session.h',
+              'core/policy/config.h', 'core/policy/statement.h', 'daemons/common/daemon.h'}
 
 
 def public(path):

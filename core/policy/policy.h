@@ -72,6 +72,8 @@ enum pl_group {
     PL_GROUP_COUNT
 };
 
+const char *pl_group_word(enum pl_group g); /* "managers"; "none" otherwise */
+
 enum pl_kind {
     PL_KIND_NONE = 0,
 #define PL_KIND(name, word, member, load) PL_KIND_##name,

@@ -1,0 +1,313 @@
+#include "attest/identity.h"
+
+#include <string.h>
+
+/* ---- carriers ---- */
+
+/* base64url of {"alg":A,"typ":T}: what the signer's key and the caller say, never what came. */
+static void protected_header(struct pl_wr *w, enum pl_pub_type key, const char *typ)
+{
+    char buf[64 + PL_CARRIER_TYP_MAX];
+    struct pl_wr json = pl_wr_fixed(buf, sizeof(buf));
+    struct pl_jw j = pl_jw(&json);
+    PL_ASSERT(strlen(typ) <= PL_CARRIER_TYP_MAX);
+    pl_jw_open(&j, '{');
+    pl_jw_key(&j, "alg");
+    pl_jw_text(&j, key == PL_PUB_ED25519 ? "EdDSA" : "ES256");
+    pl_jw_key(&j, "typ");
+    pl_jw_text(&j, typ);
+    pl_jw_close(&j, '}');
+    pl_wr_b64u(w, pl_wr_span(&json));
+}
+
+static pl_err signing_input(struct pl_wr *w, enum pl_pub_type key, const char *typ,
+                            struct pl_span statement)
+{
+    protected_header(w, key, typ);
+    pl_wr_u8(w, '.');
+    pl_wr_b64u(w, statement);
+    return pl_wr_end(w);
+}
+
+pl_err pl_signed_make(struct pl_crypto *c, struct pl_wr *out, const struct pl_priv *key,
+                      const char *typ, struct pl_span statement)
+{
+    uint8_t sig[64], spki[PL_SPKI_MAX], header[160];
+    struct pl_pub pub;
+    struct pl_wr input PL_CLEANUP(pl_wr_free) = pl_wr_heap(2 * PL_CARRIER_MAX);
+    struct pl_wr prot = pl_wr_fixed(header, sizeof(header));
+    PL_TRY(signing_input(&input, key->type, typ, statement));
+    PL_TRY(pl_priv_public(c, &pub, key));
+    PL_TRY(pl_priv_sign(c, sig, key, pl_wr_span(&input)));
+    protected_header(&prot, key->type, typ);
+    struct pl_jw j = pl_jw(out);
+    pl_jw_open(&j, '{');
+    pl_jw_key(&j, "proof");
+    pl_jw_open(&j, '{');
+    pl_jw_key(&j, "jws");
+    pl_jw_open(&j, '{');
+    pl_jw_key(&j, "protected");
+    pl_jw_str(&j, pl_wr_span(&prot));
+    pl_jw_key(&j, "signature");
+    pl_jw_b64u(&j, PL_ARR(sig));
+    pl_jw_close(&j, '}');
+    pl_jw_key(&j, "spki");
+    pl_jw_b64u(&j, pl_span(spki, pl_pub_to_spki(spki, &pub)));
+    pl_jw_close(&j, '}');
+    pl_jw_key(&j, "statement");
+    pl_jw_raw(&j, statement);
+    pl_jw_close(&j, '}');
+    return pl_wr_end(out);
+}
+
+struct carrier {
+    struct pl_span header, statement;
+    uint8_t spki[PL_SPKI_MAX], sig[64];
+    size_t spki_n;
+};
+
+static void read_jws(struct pl_json *j, struct carrier *k)
+{
+    struct pl_span key;
+    for (pl_json_object(j); pl_json_key(j, &key);) {
+        if (pl_span_is(key, "protected"))
+            pl_json_plain(j, &k->header);
+        else if (pl_span_is(key, "signature"))
+            pl_json_b64u_exact(j, k->sig, sizeof(k->sig));
+        else
+            pl_json_refuse(j, PL_FAIL(JSON_UNKNOWN));
+    }
+}
+
+static void read_proof(struct pl_json *j, struct carrier *k)
+{
+    struct pl_span key;
+    for (pl_json_object(j); pl_json_key(j, &key);) {
+        if (pl_span_is(key, "jws"))
+            read_jws(j, k);
+        else if (pl_span_is(key, "spki"))
+            pl_json_b64u(j, k->spki, sizeof(k->spki), &k->spki_n);
+        else
+            pl_json_refuse(j, PL_FAIL(JSON_UNKNOWN));
+    }
+}
+
+/* Absent members leave empty spans, which fit no signature. */
+static pl_err read_carrier(struct carrier *k, struct pl_span in)
+{
+    struct pl_json j;
+    struct pl_span key;
+    *k = (struct carrier){0};
+    pl_json_init(&j, in);
+    for (pl_json_object(&j); pl_json_key(&j, &key);) {
+        if (pl_span_is(key, "proof"))
+            read_proof(&j, k);
+        else if (pl_span_is(key, "statement"))
+            pl_json_raw(&j, &k->statement);
+        else
+            pl_json_refuse(&j, PL_FAIL(JSON_UNKNOWN));
+    }
+    PL_REQUIRE(pl_json_end(&j) == PL_OK, CARRIER_FORM);
+    return PL_OK;
+}
+
+static pl_err check_canonical(struct pl_span statement)
+{
+    struct pl_wr canon PL_CLEANUP(pl_wr_free) = pl_wr_heap(PL_CARRIER_MAX);
+    PL_REQUIRE(pl_jcs(&canon, statement) == PL_OK, CARRIER_FORM);
+    PL_REQUIRE(pl_span_eq(pl_wr_span(&canon), statement), CARRIER_FORM);
+    return PL_OK;
+}
+
+/* The typ inside must be the one asked for: the header alone could be said of any text. */
+static pl_err check_typ(struct pl_span statement, const char *typ)
+{
+    struct pl_json j;
+    struct pl_span key, value = {0};
+    pl_json_init(&j, statement);
+    for (pl_json_object(&j); pl_json_key(&j, &key);) {
+        if (pl_span_is(key, "typ"))
+            pl_json_plain(&j, &value);
+        else
+            pl_json_skip(&j);
+    }
+    PL_REQUIRE(pl_json_end(&j) == PL_OK, CARRIER_FORM);
+    PL_REQUIRE(pl_span_is(value, typ), CARRIER_TYP);
+    return PL_OK;
+}
+
+pl_err pl_signed_read(struct pl_crypto *c, struct pl_span *out_statement, struct pl_pub *out_signer,
+                      const char *typ, struct pl_span carrier)
+{
+    struct carrier k;
+    struct pl_wr input PL_CLEANUP(pl_wr_free) = pl_wr_heap(2 * PL_CARRIER_MAX);
+    *out_statement = pl_span(NULL, 0);
+    *out_signer = (struct pl_pub){0};
+    PL_REQUIRE(carrier.n <= PL_CARRIER_MAX, CARRIER_FORM);
+    PL_TRY(read_carrier(&k, carrier));
+    PL_TRY(check_canonical(k.statement));
+    PL_TRY(check_typ(k.statement, typ));
+    struct pl_pub pub;
+    PL_TRY(pl_pub_from_spki(&pub, pl_span(k.spki, k.spki_n)));
+    PL_TRY(signing_input(&input, pub.type, typ, k.statement));
+    size_t header_n = input.n - 1 - PL_B64U_LEN(k.statement.n);
+    PL_REQUIRE(pl_span_eq(k.header, pl_span(input.p, header_n)), CARRIER_TYP);
+    PL_TRY(pl_pub_verify(c, &pub, pl_wr_span(&input), k.sig));
+    *out_statement = k.statement;
+    *out_signer = pub;
+    return PL_OK;
+}
+
+/* ---- the key list ---- */
+
+static const char key_list_typ[] = "pleiad-keys-1";
+static const char *const use_text[PL_USES] = {"attestation", "log", "registry", "witness"};
+
+const char *pl_vault_use_text(enum pl_vault_use u)
+{
+    return (unsigned)u < PL_USES ? use_text[u] : "none";
+}
+
+static void put_spki(struct pl_jw *j, const char *key, const struct pl_pub *pub)
+{
+    uint8_t spki[PL_SPKI_MAX];
+    pl_jw_key(j, key);
+    pl_jw_b64u(j, pl_span(spki, pl_pub_to_spki(spki, pub)));
+}
+
+/* Members in the order of RFC 8785. */
+static pl_err key_list_text(struct pl_wr *w, const struct pl_vault_self *self)
+{
+    struct pl_jw j = pl_jw(w);
+    pl_jw_open(&j, '{');
+    put_spki(&j, "attestation", &self->use[PL_USE_ATTESTATION]);
+    pl_jw_key(&j, "epoch");
+    pl_jw_u64(&j, 1);
+    put_spki(&j, "log", &self->use[PL_USE_LOG]);
+    put_spki(&j, "registry", &self->use[PL_USE_REGISTRY]);
+    pl_jw_key(&j, "typ");
+    pl_jw_text(&j, key_list_typ);
+    pl_jw_key(&j, "vault_id");
+    pl_jw_hex(&j, PL_ARR(self->vault_id));
+    put_spki(&j, "witness", &self->use[PL_USE_WITNESS]);
+    pl_jw_close(&j, '}');
+    return pl_wr_end(w);
+}
+
+pl_err pl_key_list_make(struct pl_crypto *c, struct pl_wr *out, const struct pl_vault_self *self,
+                        const struct pl_priv *identity)
+{
+    uint8_t buf[PL_KEY_LIST_BYTES];
+    struct pl_wr text = pl_wr_fixed(buf, sizeof(buf));
+    PL_TRY(key_list_text(&text, self));
+    return pl_signed_make(c, out, identity, key_list_typ, pl_wr_span(&text));
+}
+
+static void read_pub(struct pl_json *j, struct pl_pub *out)
+{
+    uint8_t spki[PL_SPKI_MAX];
+    size_t n = 0;
+    if (!pl_json_b64u(j, spki, sizeof(spki), &n))
+        return;
+    pl_err e = pl_pub_from_spki(out, pl_span(spki, n));
+    if (e != PL_OK || out->type != PL_PUB_P256)
+        pl_json_refuse(j, PL_FAIL(KEY_FORMAT));
+}
+
+/* Reads what is there; that nothing else is and all is there shows when it is written again. */
+static void read_list_member(struct pl_json *j, struct pl_span key, struct pl_vault_self *out)
+{
+    for (unsigned u = 0; u < PL_USES; u++)
+        if (pl_span_is(key, use_text[u])) {
+            read_pub(j, &out->use[u]);
+            return;
+        }
+    if (pl_span_is(key, "vault_id"))
+        pl_json_hex_exact(j, out->vault_id, sizeof(out->vault_id));
+    else
+        pl_json_skip(j);
+}
+
+static pl_err read_list(struct pl_vault_self *out, struct pl_span text)
+{
+    uint8_t buf[PL_KEY_LIST_BYTES];
+    struct pl_wr again = pl_wr_fixed(buf, sizeof(buf));
+    struct pl_json j;
+    struct pl_span key;
+    pl_json_init(&j, text);
+    for (pl_json_object(&j); pl_json_key(&j, &key);)
+        read_list_member(&j, key, out);
+    PL_REQUIRE(pl_json_end(&j) == PL_OK, KEY_LIST);
+    for (unsigned u = 0; u < PL_USES; u++)
+        PL_REQUIRE(out->use[u].type == PL_PUB_P256, KEY_LIST);
+    PL_TRY(key_list_text(&again, out));
+    PL_REQUIRE(pl_span_eq(pl_wr_span(&again), text), KEY_LIST);
+    return PL_OK;
+}
+
+pl_err pl_key_list_read(struct pl_crypto *c, struct pl_vault_self *out,
+                        const uint8_t vault_id[static PL_SHA256_BYTES], struct pl_span carrier)
+{
+    struct pl_span text;
+    struct pl_vault_self self = {0};
+    uint8_t spki[PL_SPKI_MAX], id[PL_SHA256_BYTES];
+    *out = (struct pl_vault_self){0};
+    PL_TRY(pl_signed_read(c, &text, &self.identity, key_list_typ, carrier));
+    PL_TRY(read_list(&self, text));
+    PL_TRY(pl_sha256_one(c, id, pl_span(spki, pl_pub_to_spki(spki, &self.identity))));
+    PL_REQUIRE(memcmp(id, vault_id, sizeof(id)) == 0, KEY_LIST);
+    PL_REQUIRE(memcmp(self.vault_id, vault_id, sizeof(id)) == 0, KEY_LIST);
+    *out = self;
+    return PL_OK;
+}
+
+/* ---- the leaf proof ---- */
+
+struct pl_span pl_leaf_oid(void)
+{
+    /* 2.25.<UUID 5b0c3f1e-8a4d-4c27-9e61-d0f7a2b94c18>: X.667, no registration needed. */
+    static const uint8_t oid[] = {0x69, 0x81, 0xb6, 0x8c, 0x9f, 0xc7, 0xd1, 0xa4, 0xea, 0xb0,
+                                  0xcf, 0x9e, 0xb0, 0xf4, 0x9e, 0xfa, 0x95, 0xe5, 0x98, 0x18};
+    return PL_ARR(oid);
+}
+
+static pl_err leaf_text(struct pl_wr *w, const struct pl_leaf *leaf)
+{
+    pl_wr_bytes(w, pl_span("pleiad leaf 1", sizeof("pleiad leaf 1"))); /* with its NUL */
+    pl_wr_bytes(w, PL_ARR(leaf->spki_sha256));
+    pl_wr_be64(w, leaf->epoch);
+    pl_wr_be64(w, (uint64_t)leaf->not_after_s);
+    return pl_wr_end(w);
+}
+
+pl_err pl_leaf_proof_make(struct pl_crypto *c, struct pl_wr *out, struct pl_span key_list,
+                          const struct pl_priv *attestation, const struct pl_leaf *leaf)
+{
+    uint8_t buf[128], sig[64];
+    struct pl_wr text = pl_wr_fixed(buf, sizeof(buf));
+    PL_TRY(leaf_text(&text, leaf));
+    PL_TRY(pl_priv_sign(c, sig, attestation, pl_wr_span(&text)));
+    pl_wr_vec(out, key_list);
+    pl_wr_bytes(out, PL_ARR(sig));
+    return pl_wr_end(out);
+}
+
+pl_err pl_leaf_proof_read(struct pl_crypto *c, struct pl_vault_self *out,
+                          const uint8_t vault_id[static PL_SHA256_BYTES], struct pl_span proof,
+                          const struct pl_leaf *leaf)
+{
+    uint8_t buf[128], sig[64];
+    struct pl_vault_self self;
+    struct pl_wr text = pl_wr_fixed(buf, sizeof(buf));
+    struct pl_rd r = pl_rd(proof);
+    *out = (struct pl_vault_self){0};
+    struct pl_span list = pl_rd_vec(&r, PL_KEY_LIST_BYTES);
+    pl_rd_copy(&r, sig, sizeof(sig));
+    PL_REQUIRE(pl_rd_end(&r) == PL_OK, LEAF_PROOF);
+    PL_TRY(pl_key_list_read(c, &self, vault_id, list));
+    PL_TRY(leaf_text(&text, leaf));
+    PL_REQUIRE(pl_pub_verify(c, &self.use[PL_USE_ATTESTATION], pl_wr_span(&text), sig) == PL_OK,
+               LEAF_PROOF);
+    *out = self;
+    return PL_OK;
+}

@@ -1,0 +1,222 @@
+/* Shared inside core/vault only. */
+#ifndef PL_VAULT_INTERNAL_H
+#define PL_VAULT_INTERNAL_H
+
+#include "vault/map.h"
+#include "vault/vault.h"
+
+enum {
+    PRINCIPALS_TEXT = 512, /* names of matched principals in an entry, comma separated */
+    CONSENTS_MAX = 8,      /* owners whose consent a birth can need */
+    LAPSE_MAX = 256,       /* keys that one entry ends */
+    SWEEP_STEP = 4096,     /* slots looked at while the mutex is held */
+    SNAPSHOT_ITEM_MAX = 512 * 1024,
+};
+
+/* ---- change.c: what an entry's body says --------------------------------------------------------
+ */
+
+/* A statement that the operation used up, or a grant that it drew on. */
+struct spent {
+    uint8_t sha256[32];
+    int64_t exp_s;
+};
+
+/* Everything a log entry about a request holds, decoded. Spans borrow the entry's body. Which
+ * fields are there is a matter of its kind: see change.c. */
+struct change {
+    enum pl_entry_kind kind;
+    enum pl_op op;
+    struct pl_interval now;
+    bool has_key, attested;
+    uint8_t caller[32], claims[32];
+    uint8_t request[32]; /* HMAC of the request's body */
+    struct pl_span rule, principals;
+    bool has_handle;
+    uint8_t handle[PL_HANDLE_BYTES];
+    bool has_idem;
+    uint8_t idem[32];
+    unsigned spends;
+    struct spent spent[PL_STATEMENTS_MAX];
+    bool has_grant;
+    uint8_t grant[32]; /* SHA-256(signer || id): what the counter hangs on */
+    int64_t grant_exp_s;
+    enum pl_code error;    /* REFUSED, FAILED */
+    uint64_t index;        /* FAILED: the entry that allowed it */
+    uint64_t count;        /* LIST: keys listed; BOOT: bytes of tail cut */
+    struct pl_span lapsed; /* LAPSE: handles */
+    struct pl_span config; /* CONFIG: the signed document */
+    uint8_t random[16];    /* BOOT */
+    struct {               /* CREATE */
+        enum pl_key_type type;
+        uint64_t generation;
+        uint8_t commitment[32], tag[32];
+        bool subject_is_profile, has_subject;
+        uint8_t subject[32];
+        unsigned consents;
+        uint8_t consent[CONSENTS_MAX][32];
+        uint8_t sealed_sha256[32];
+        struct pl_span policy;
+        struct pl_span sealed; /* from the MATERIAL entry, not in this one's body */
+    } birth;
+};
+PL_CHECKED pl_err pl_change_write(struct pl_wr *w, const struct change *ch);
+PL_CHECKED pl_err pl_change_read(struct change *ch, const struct pl_entry *entry);
+PL_CHECKED pl_err pl_material_write(struct pl_wr *w, const uint8_t handle[static PL_HANDLE_BYTES],
+                                    struct pl_span sealed);
+PL_CHECKED pl_err pl_material_read(uint8_t out_handle[static PL_HANDLE_BYTES],
+                                   struct pl_span *out_sealed, const struct pl_entry *entry);
+
+/* ---- record.c: a key as the vault keeps it ------------------------------------------------------
+ */
+
+struct policy_ref {
+    uint32_t refs;
+    struct pl_policy *policy;
+};
+
+/* Immutable once it is in the table; a change puts a new one in its place. refs and the policy's
+ * refs are touched under the mutex only. */
+struct record {
+    uint32_t refs;
+    uint8_t handle[PL_HANDLE_BYTES];
+    enum pl_key_type type;
+    enum pl_state state;
+    uint64_t version;        /* of the record: grows with every change */
+    uint64_t policy_version; /* 1 at birth */
+    struct policy_ref *policy;
+    uint8_t creator[32]; /* SPKI hash of the connection that made it */
+    bool has_subject, subject_is_profile;
+    uint8_t subject[32]; /* whom the grant named */
+    unsigned consents;
+    uint8_t consent[CONSENTS_MAX][32];
+    uint64_t generation;
+    uint8_t commitment[32], tag[32];
+    struct pl_interval created;
+    int64_t ends_s; /* prepared and deleted: when that state lapses at the latest */
+    uint64_t born;  /* index of the CREATE entry: order of lists */
+    uint64_t last;  /* index of the last change */
+    size_t sealed_n;
+    uint8_t sealed[]; /* ciphertext and tag */
+};
+/* A fresh record from a CREATE; takes over one reference of policy. NULL: no memory. */
+struct record *pl_record_new(const struct change *ch, struct policy_ref *policy, uint64_t index);
+/* A copy with one further version, without references. NULL: no memory. */
+struct record *pl_record_copy(const struct record *r);
+void pl_record_get(struct record *r);
+void pl_record_put(struct record *r);
+void pl_policy_put(struct policy_ref *p);
+/* Sealed size of n bytes of material. */
+size_t pl_record_sealed_bytes(size_t n);
+/* Seals material under the handle's own key: out holds pl_record_sealed_bytes(in.n). The AAD is
+ * the handle. A handle seals once, so the nonce is zero. */
+PL_CHECKED pl_err pl_record_seal(struct pl_crypto *c, uint8_t *out,
+                                 const struct pl_vault_keys *keys,
+                                 const uint8_t handle[static PL_HANDLE_BYTES], struct pl_span in);
+PL_CHECKED pl_err pl_record_open(struct pl_crypto *c, uint8_t *out,
+                                 const struct pl_vault_keys *keys, const struct record *r);
+
+/* ---- state.c ------------------------------------------------------------------------------------
+ */
+
+struct idem_value {
+    uint8_t request[32], caller[32], handle[PL_HANDLE_BYTES];
+    uint64_t index;
+    int64_t ends_s;
+};
+struct grant_value {
+    uint64_t used;
+    int64_t exp_s;
+};
+struct listed {
+    uint64_t born;
+    struct record *record; /* NULL: gone */
+};
+
+struct pl_vault {
+    struct pl_vault_self self;
+    struct pl_config *config; /* NULL: unborn */
+    uint64_t boots, keys, prepared, deleted;
+    uint64_t turns, refused, strangers;
+    struct pl_map records; /* handle || 0^16 -> struct record * */
+    struct pl_map spent;   /* statement -> int64_t exp_s */
+    struct pl_map grants;  /* grant -> struct grant_value */
+    struct pl_map idem;    /* request id -> struct idem_value */
+    struct pl_map callers; /* caller -> uint64_t remembered requests */
+    struct pl_map owners;  /* owner -> uint64_t keys */
+    struct listed *order;  /* by creation */
+    size_t order_n, order_cap;
+    size_t sweep_order, sweep_spent, sweep_grants, sweep_idem; /* where the next sweep goes on */
+    struct policy_ref *decoy; /* what requests for missing keys are decided against */
+    struct pl_wr loading;     /* replay: part of a snapshot's item */
+    struct pl_wr material;    /* replay: of the last MATERIAL entry: handle, sealed bytes */
+};
+
+struct record *pl_vault_find(const struct pl_vault *v,
+                             const uint8_t handle[static PL_HANDLE_BYTES]);
+/* Makes room for everything that applying ch can need. */
+PL_CHECKED pl_err pl_vault_reserve(struct pl_vault *v, const struct change *ch);
+/* The only writer of state. `fresh` is the record that a CREATE puts in place or a changed copy
+ * that the caller made (one reference, taken over); NULL where no record changes. Room was
+ * reserved. */
+void pl_vault_apply(struct pl_vault *v, const struct change *ch, uint64_t index,
+                    struct record *fresh);
+/* Puts a record in place (snapshot, CREATE). */
+void pl_vault_put_record(struct pl_vault *v, struct record *r);
+/* The changed copy of its record that an ACTIVATE or DELETE makes; NULL for entries that change no
+ * record. ENTRY_BODY when the record is not there or its state does not allow it. */
+PL_CHECKED pl_err pl_vault_next_record(const struct pl_vault *v, struct record **out,
+                                       const struct change *ch, uint64_t index);
+PL_CHECKED pl_err pl_policy_ref_load(struct policy_ref **out, struct pl_crypto *c,
+                                     struct pl_span text, struct pl_refusal *why);
+/* The first place in the order whose key was created at entry `born` or later. */
+size_t pl_vault_order_from(const struct pl_vault *v, uint64_t born);
+/* It is certain that time has ended it. Such a key is as good as gone, swept or not. */
+bool pl_record_lapsed(const struct record *r, struct pl_interval now);
+
+/* ---- turn.c
+ * -------------------------------------------------------------------------------------- */
+
+/* Proof that policy, state and statements allowed exactly this, and that the log says so. Made by
+ * commit alone, taken by finish alone, once. */
+struct permit {
+    bool valid;
+    enum pl_op op;
+    const struct record *record;
+    uint64_t index;
+};
+
+PL_CHECKED pl_err pl_commit_list(struct pl_vault *v, struct pl_turn *t, const struct pl_env *env,
+                                 const struct pl_log *log, uint64_t *out_wait);
+
+struct pl_turn {
+    struct pl_call call;
+    struct pl_peer peer;
+    struct record *record; /* counted; NULL: no such key */
+    struct pl_config *config;
+    struct policy_ref *policy; /* of the record, the new one of a create, or the decoy; counted */
+    struct pl_act act;
+    struct pl_facts facts;
+    bool principal; /* has a right to know why not */
+    bool creator;   /* of the prepared key it asks for */
+    unsigned statements;
+    struct pl_statement statement[PL_STATEMENTS_MAX];
+    unsigned signers, consents;
+    uint8_t signer[PL_STATEMENTS_MAX][32], consent[PL_STATEMENTS_MAX][32];
+    const struct pl_statement *grant; /* among statement[], that covers; NULL: none */
+    uint8_t *sealed;
+    size_t sealed_n;
+    uint8_t handle[PL_HANDLE_BYTES]; /* create: the new one */
+    struct change change;
+    struct pl_wr entry;
+    struct permit permit;
+    struct pl_decision decision;
+    bool answered; /* idempotent: the answer comes from state, nothing is done again */
+    size_t listed;
+    struct record *list[PL_LIST_PAGE];
+    uint64_t next_page;
+    struct pl_refusal why;
+    char rule[64], principals[PRINCIPALS_TEXT];
+};
+
+#endif

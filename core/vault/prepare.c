@@ -1,0 +1,250 @@
+/* The part of a request that needs no lock: its body, its statements, new key material. */
+#include "api/api.h"
+#include "vault/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Statements are verified against the key each carries, before any key of the vault is looked at;
+ * without a client certificate nobody makes the vault verify anything. */
+static pl_err read_statements(struct pl_turn *t, struct pl_crypto *c, const struct pl_spans *in)
+{
+    PL_REQUIRE(in->n == 0 || t->peer.has_key, STATEMENT_STRANGER);
+    PL_REQUIRE(in->n <= PL_STATEMENTS_MAX, STATEMENT_COUNT);
+    for (; t->statements < in->n; t->statements++)
+        PL_TRY(pl_statement_verify(c, &t->statement[t->statements], in->v[t->statements]));
+    return PL_OK;
+}
+
+static pl_err read_create(struct pl_api_create *m, struct pl_api_in *in)
+{
+    PL_TRY(pl_api_read_create(m, in));
+    /* raw_share is the only type of this build, and has all four. */
+    PL_REQUIRE(m->has_commitment && m->has_generation && m->has_share && m->has_tag, JSON_MISSING);
+    return PL_OK;
+}
+
+/* Reads the body into `m` (create) and the statements. An empty body is an empty object. */
+static pl_err read_body(struct pl_turn *t, const struct pl_env *env, struct pl_api_create *m)
+{
+    struct pl_api_operation o = {0};
+    struct pl_api_in in = {.body = t->call.body, .scratch = env->secrets};
+    bool create = t->call.op == PL_OP_CREATE;
+    if (in.body.n == 0 && !create)
+        return PL_OK;
+    pl_err e = create ? read_create(m, &in) : pl_api_read_operation(&o, &in);
+    if (e != PL_OK) {
+        memcpy(t->why.pointer, in.pointer, sizeof(t->why.pointer));
+        return e;
+    }
+    return read_statements(t, env->crypto, create ? &m->statements : &o.statements);
+}
+
+/* A policy's refusal points into the policy; the caller sent a request that holds one. */
+static void point_into_policy(struct pl_refusal *why)
+{
+    char inner[sizeof(why->pointer)];
+    const char prefix[] = "/policy";
+    memcpy(inner, why->pointer, sizeof(inner));
+    struct pl_wr w = pl_wr_fixed(why->pointer, sizeof(why->pointer) - 1);
+    pl_wr_str(&w, prefix);
+    size_t room = w.cap - w.n, n = strnlen(inner, sizeof(inner));
+    pl_wr_bytes(&w, pl_span(inner, n < room ? n : room));
+    why->pointer[w.n] = 0;
+}
+
+static pl_err seal_share(struct pl_turn *t, const struct pl_env *env, struct pl_span share)
+{
+    t->sealed_n = pl_record_sealed_bytes(share.n);
+    t->sealed = malloc(t->sealed_n);
+    PL_REQUIRE(t->sealed, NO_MEMORY);
+    PL_TRY(pl_record_seal(env->crypto, t->sealed, env->keys, t->handle, share));
+    return pl_sha256_one(env->crypto, t->change.birth.sealed_sha256,
+                         pl_span(t->sealed, t->sealed_n));
+}
+
+/* A first look, so that nobody from outside makes the vault compile policies: commit decides. */
+static bool could_create(const struct pl_turn *t)
+{
+    bool could = pl_config_allows(t->config, t->peer.spki_sha256);
+    for (unsigned i = 0; i < t->statements; i++)
+        could |= pl_config_allows(t->config, t->statement[i].signer_sha256);
+    return could;
+}
+
+static pl_err prepare_birth(struct pl_turn *t, const struct pl_env *env,
+                            const struct pl_api_create *m)
+{
+    struct change *ch = &t->change;
+    PL_REQUIRE(t->peer.has_key, CREATE_STRANGER);
+    PL_REQUIRE(t->config, UNBORN);
+    PL_REQUIRE(could_create(t), CREATE_DENIED);
+    PL_TRY(pl_key_type_parse(&ch->birth.type, pl_span_str(m->type)));
+    pl_err e = pl_policy_ref_load(&t->policy, env->crypto, m->policy, &t->why);
+    if (e != PL_OK) {
+        point_into_policy(&t->why);
+        return e;
+    }
+    memcpy(t->handle, env->entropy, sizeof(t->handle));
+    PL_TRY(seal_share(t, env, m->share));
+    ch->birth.generation = m->generation;
+    memcpy(ch->birth.commitment, m->commitment, 32);
+    memcpy(ch->birth.tag, m->tag, 32);
+    ch->birth.policy = pl_policy_text(t->policy->policy);
+    ch->birth.sealed = pl_span(t->sealed, t->sealed_n);
+    t->act.params = (struct pl_params){.type = ch->birth.type, .generation = m->generation};
+    memcpy(t->act.params.policy_sha256, pl_policy_sha256(t->policy->policy), 32);
+    memcpy(t->act.params.commitment, m->commitment, 32);
+    memcpy(t->act.params.tag, m->tag, 32);
+    return PL_OK;
+}
+
+static void describe_act(struct pl_turn *t, const struct pl_env *env)
+{
+    t->act.op = t->call.op;
+    memcpy(t->act.vault_id, env->self->vault_id, sizeof(t->act.vault_id));
+    if (!t->call.has_handle)
+        return;
+    memcpy(t->act.handle, t->call.handle, sizeof(t->act.handle));
+    t->act.policy_version = t->record ? t->record->policy_version : 1;
+    memcpy(t->act.policy_sha256, pl_policy_sha256(t->policy->policy), 32);
+}
+
+/* SHA-256(signer || id): what the counter of a grant hangs on. */
+static pl_err count_grant(struct pl_turn *t, const struct pl_env *env, const struct pl_statement *s)
+{
+    const struct pl_span parts[] = {PL_ARR(s->signer_sha256), PL_ARR(s->id)};
+    PL_REQUIRE(!t->grant, GRANT_TWO);
+    t->grant = s;
+    t->change.has_grant = true;
+    t->change.grant_exp_s = s->exp_s;
+    t->change.birth.has_subject = true;
+    t->change.birth.subject_is_profile = s->has_profile;
+    memcpy(t->change.birth.subject, s->has_profile ? s->profile_sha256 : s->requester, 32);
+    return pl_sha256(env->crypto, t->change.grant, parts, 2);
+}
+
+/* What every statement says must hold for exactly this; one that does not refuses the request. */
+static pl_err apply_statements(struct pl_turn *t, const struct pl_env *env,
+                               const struct pl_caller *who)
+{
+    for (unsigned i = 0; i < t->statements; i++) {
+        const struct pl_statement *s = &t->statement[i];
+        if (s->typ == PL_TYP_REQUEST) {
+            PL_TRY(pl_request_covers(env->crypto, s, &t->act, t->peer.spki_sha256, env->now));
+            struct spent *sp = &t->change.spent[t->change.spends++];
+            memcpy(sp->sha256, s->sha256, 32);
+            sp->exp_s = s->exp_s;
+            memcpy(t->signer[t->signers++], s->signer_sha256, 32);
+        } else {
+            PL_TRY(pl_grant_covers(env->crypto, s, &t->act, t->policy->policy, who));
+            PL_TRY(count_grant(t, env, s));
+            memcpy(t->consent[t->consents++], s->signer_sha256, 32);
+        }
+    }
+    return PL_OK;
+}
+
+static struct pl_caller caller_of(const struct pl_turn *t, const struct pl_env *env)
+{
+    return (struct pl_caller){
+        .client_spki_sha256 = t->peer.has_key ? t->peer.spki_sha256 : NULL,
+        .claims = t->peer.claims,
+        .signer_sha256 = t->signer,
+        .signers = t->signers,
+        .consent_sha256 = t->consent,
+        .consents = t->consents,
+        .now = env->now,
+    };
+}
+
+/* Whoever made a prepared key may finish or drop it: the same connection key, or the app or client
+ * that its grant named. The owners' consent to the birth then still stands. */
+static void recognise_creator(struct pl_turn *t, const struct pl_caller *who)
+{
+    const struct record *r = t->record;
+    if (!r || r->state != PL_STATE_PREPARED)
+        return;
+    t->creator = t->peer.has_key && memcmp(t->peer.spki_sha256, r->creator, 32) == 0;
+    if (!t->creator && r->has_subject)
+        t->creator = pl_grant_names(r->policy->policy, who, r->subject_is_profile, r->subject);
+    for (unsigned i = 0; t->creator && i < r->consents; i++)
+        if (t->consents < PL_STATEMENTS_MAX)
+            memcpy(t->consent[t->consents++], r->consent[i], 32);
+}
+
+static void name_principals(struct pl_turn *t)
+{
+    const struct pl_policy *p = t->policy->policy;
+    struct pl_wr w = pl_wr_fixed(t->principals, sizeof(t->principals));
+    for (size_t i = 0; i < pl_policy_principals(p); i++) {
+        const struct pl_principal *who = pl_policy_principal(p, i);
+        if (!(t->facts.is >> i & 1))
+            continue;
+        const char *group = pl_group_word(who->group);
+        size_t need = strlen(group) + strlen(who->name) + 2;
+        if (w.cap - w.n < need)
+            break;
+        if (w.n)
+            pl_wr_u8(&w, ',');
+        pl_wr_str(&w, group);
+        pl_wr_u8(&w, '/');
+        pl_wr_str(&w, who->name);
+    }
+    t->change.principals = pl_wr_span(&w);
+}
+
+static pl_err digest_request(struct pl_turn *t, const struct pl_env *env)
+{
+    const char *word = pl_op_row(t->call.op)->word;
+    struct pl_span key = t->call.idempotency_key;
+    PL_TRY(pl_hmac(env->crypto, t->change.request, PL_ARR(env->keys->request), &t->call.body, 1));
+    if (key.n == 0 || !t->peer.has_key || !pl_op_row(t->call.op)->changes)
+        return PL_OK;
+    PL_REQUIRE(key.n <= PL_IDEMPOTENCY_KEY_MAX, IDEMPOTENCY_KEY);
+    const struct pl_span parts[] = {
+        PL_LIT("pleiad idempotency 1\0"),
+        PL_ARR(t->peer.spki_sha256),
+        pl_span(word, strlen(word) + 1),
+        pl_span(t->call.handle, t->call.has_handle ? 16 : 0),
+        key,
+    };
+    t->change.has_idem = true;
+    return pl_sha256(env->crypto, t->change.idem, parts, 5);
+}
+
+static pl_err prepare(struct pl_turn *t, const struct pl_env *env)
+{
+    struct pl_api_create m = {0};
+    t->change.now = env->now;
+    t->change.op = t->call.op;
+    t->change.has_key = t->peer.has_key;
+    memcpy(t->change.caller, t->peer.spki_sha256, 32);
+    t->change.attested = t->peer.claims != NULL;
+    memcpy(t->change.claims, t->peer.claims_sha256, 32);
+    PL_TRY(digest_request(t, env));
+    PL_TRY(read_body(t, env, &m));
+    if (t->call.op == PL_OP_CREATE)
+        PL_TRY(prepare_birth(t, env, &m));
+    describe_act(t, env);
+    if (t->call.op == PL_OP_LIST) /* decided key by key, under the lock */
+        return PL_OK;
+    struct pl_caller who = caller_of(t, env);
+    recognise_creator(t, &who);
+    pl_err e = apply_statements(t, env, &who);
+    who = caller_of(t, env);
+    pl_policy_facts(&t->facts, t->policy->policy, &who);
+    t->facts.op = t->call.op;
+    name_principals(t);
+    bool hidden = !t->record || (t->record->state == PL_STATE_PREPARED && !t->creator);
+    t->principal = !hidden && (t->facts.is || t->creator);
+    return e;
+}
+
+pl_err pl_turn_prepare(struct pl_turn *t, const struct pl_env *env)
+{
+    size_t mark = pl_arena_mark(env->secrets);
+    pl_err e = prepare(t, env);
+    pl_arena_release(env->secrets, mark); /* the share is sealed now, or not wanted */
+    return e;
+}

@@ -1,0 +1,276 @@
+/* The state, and the only function that writes it. */
+#include "vault/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What a request for a key that does not exist is decided against: a policy like others, whose
+ * owner nobody is. */
+static const char decoy_text[] =
+    "{\"pleiad_policy\":1,\"salt\":\"AAAAAAAAAAAAAAAAAAAAAA\",\"principals\":{"
+    "\"owner\":{\"me\":{\"kind\":\"key\",\"spki_sha256\":"
+    "\"0000000000000000000000000000000000000000000000000000000000000000\"}},"
+    "\"apps\":{\"app\":{\"kind\":\"tee\",\"profiles\":[\"app-v1\"]}}},"
+    "\"profiles\":{\"app-v1\":{\"tee\":\"sgx\",\"measurements\":{\"mrenclave\":["
+    "\"0000000000000000000000000000000000000000000000000000000000000000\"]},"
+    "\"platforms\":\"any\"}},"
+    "\"operations\":[{\"id\":\"open\",\"allow\":[\"export\"],\"to\":[\"apps/app\"]},"
+    "{\"id\":\"look\",\"allow\":[\"describe\",\"list\"],\"to\":[\"owner/*\"]}]}";
+
+static void handle_key(uint8_t out[static PL_MAP_KEY_BYTES],
+                       const uint8_t handle[static PL_HANDLE_BYTES])
+{
+    memset(out, 0, PL_MAP_KEY_BYTES);
+    memcpy(out, handle, PL_HANDLE_BYTES);
+}
+
+static pl_err load_decoy(struct pl_vault *v)
+{
+    struct pl_crypto *c;
+    PL_TRY(pl_crypto_new(&c));
+    struct policy_ref *ref = calloc(1, sizeof(*ref));
+    pl_err e =
+        ref ? pl_policy_load(&ref->policy, c, pl_span_str(decoy_text), NULL) : PL_FAIL(NO_MEMORY);
+    pl_crypto_free(c);
+    if (e != PL_OK) {
+        free(ref);
+        return e;
+    }
+    ref->refs = 1;
+    v->decoy = ref;
+    return PL_OK;
+}
+
+pl_err pl_vault_new(struct pl_vault **out, const struct pl_vault_self *self,
+                    const uint8_t seed[static 16])
+{
+    uint64_t s[2];
+    struct pl_vault *v = calloc(1, sizeof(*v));
+    *out = NULL;
+    PL_REQUIRE(v, NO_MEMORY);
+    memcpy(s, seed, sizeof(s));
+    v->self = *self;
+    pl_map_init(&v->records, sizeof(struct record *), s);
+    pl_map_init(&v->spent, sizeof(int64_t), s);
+    pl_map_init(&v->grants, sizeof(struct grant_value), s);
+    pl_map_init(&v->idem, sizeof(struct idem_value), s);
+    pl_map_init(&v->callers, sizeof(uint64_t), s);
+    pl_map_init(&v->owners, sizeof(uint64_t), s);
+    v->loading = pl_wr_heap(2 * SNAPSHOT_ITEM_MAX);
+    v->material = pl_wr_heap(PL_ENTRY_BODY_MAX);
+    pl_err e = load_decoy(v);
+    if (e != PL_OK) {
+        pl_vault_free(v);
+        return e;
+    }
+    *out = v;
+    return PL_OK;
+}
+
+void pl_vault_free(struct pl_vault *v)
+{
+    if (!v)
+        return;
+    for (size_t i = 0; i < v->order_n; i++)
+        pl_record_put(v->order[i].record);
+    free(v->order);
+    pl_map_free(&v->records);
+    pl_map_free(&v->spent);
+    pl_map_free(&v->grants);
+    pl_map_free(&v->idem);
+    pl_map_free(&v->callers);
+    pl_map_free(&v->owners);
+    pl_wr_free(&v->loading);
+    pl_wr_free(&v->material);
+    pl_policy_put(v->decoy);
+    pl_config_put(v->config);
+    free(v);
+}
+
+struct record *pl_vault_find(const struct pl_vault *v, const uint8_t handle[static PL_HANDLE_BYTES])
+{
+    uint8_t key[PL_MAP_KEY_BYTES];
+    handle_key(key, handle);
+    struct record **r = pl_map_get(&v->records, key);
+    return r ? *r : NULL;
+}
+
+static pl_err reserve_order(struct pl_vault *v)
+{
+    if (v->order_n < v->order_cap)
+        return PL_OK;
+    size_t cap = v->order_cap ? v->order_cap * 2 : 64;
+    struct listed *more = realloc(v->order, cap * sizeof(*more));
+    PL_REQUIRE(more, NO_MEMORY);
+    v->order = more;
+    v->order_cap = cap;
+    return PL_OK;
+}
+
+pl_err pl_vault_reserve(struct pl_vault *v, const struct change *ch)
+{
+    PL_TRY(pl_map_reserve(&v->spent, ch->spends));
+    PL_TRY(pl_map_reserve(&v->grants, 1));
+    PL_TRY(pl_map_reserve(&v->idem, 1));
+    PL_TRY(pl_map_reserve(&v->callers, 1));
+    PL_TRY(pl_map_reserve(&v->records, 1));
+    PL_TRY(pl_map_reserve(&v->owners, PL_POLICY_PRINCIPALS));
+    return reserve_order(v);
+}
+
+/* ---- applying ---- */
+
+/* Closes the holes once they are the half of the list. */
+static void compact(struct pl_vault *v)
+{
+    size_t n = 0;
+    if (v->order_n < 64 || v->records.n * 2 > v->order_n)
+        return;
+    for (size_t i = 0; i < v->order_n; i++)
+        if (v->order[i].record)
+            v->order[n++] = v->order[i];
+    v->order_n = n;
+}
+
+/* The first place in the order whose index is at least `born`. */
+size_t pl_vault_order_from(const struct pl_vault *v, uint64_t born)
+{
+    size_t lo = 0, hi = v->order_n;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (v->order[mid].born < born)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+static uint64_t *state_counter(struct pl_vault *v, enum pl_state s)
+{
+    return s == PL_STATE_PREPARED ? &v->prepared : s == PL_STATE_DELETED ? &v->deleted : NULL;
+}
+
+static void count_state(struct pl_vault *v, enum pl_state s, int by)
+{
+    uint64_t *n = state_counter(v, s);
+    if (n)
+        *n += (uint64_t)by;
+    v->keys += (uint64_t)by;
+}
+
+static void count_owners(struct pl_vault *v, const struct record *r, int by)
+{
+    const struct pl_policy *p = r->policy->policy;
+    for (size_t i = 0; i < pl_policy_principals(p); i++) {
+        const struct pl_principal *who = pl_policy_principal(p, i);
+        if (who->group != PL_GROUP_OWNER || who->kind != PL_KIND_KEY)
+            continue;
+        uint64_t *n = pl_map_put(&v->owners, who->spki_sha256);
+        *n += (uint64_t)by;
+        if (*n == 0)
+            pl_map_remove(&v->owners, who->spki_sha256);
+    }
+}
+
+void pl_vault_put_record(struct pl_vault *v, struct record *r)
+{
+    uint8_t key[PL_MAP_KEY_BYTES];
+    handle_key(key, r->handle);
+    struct record **at = pl_map_put(&v->records, key);
+    if (*at) {
+        count_state(v, (*at)->state, -1);
+        v->order[pl_vault_order_from(v, r->born)].record = r;
+        pl_record_put(*at);
+    } else {
+        v->order[v->order_n++] = (struct listed){r->born, r};
+        count_owners(v, r, 1);
+    }
+    count_state(v, r->state, 1);
+    *at = r;
+}
+
+static void remove_record(struct pl_vault *v, struct record *r)
+{
+    uint8_t key[PL_MAP_KEY_BYTES];
+    handle_key(key, r->handle);
+    count_state(v, r->state, -1);
+    count_owners(v, r, -1);
+    v->order[pl_vault_order_from(v, r->born)].record = NULL;
+    pl_map_remove(&v->records, key);
+    pl_record_put(r);
+    compact(v);
+}
+
+static void remember_request(struct pl_vault *v, const struct change *ch, uint64_t index)
+{
+    struct idem_value *i = pl_map_put(&v->idem, ch->idem);
+    if (i->ends_s == 0) {
+        uint64_t *n = pl_map_put(&v->callers, ch->caller);
+        ++*n;
+    }
+    memcpy(i->request, ch->request, sizeof(i->request));
+    memcpy(i->caller, ch->caller, sizeof(i->caller));
+    memcpy(i->handle, ch->handle, sizeof(i->handle));
+    i->index = index;
+    i->ends_s = ch->now.latest_s + PL_IDEMPOTENCY_S;
+}
+
+static void spend(struct pl_vault *v, const struct change *ch)
+{
+    for (unsigned i = 0; i < ch->spends; i++) {
+        int64_t *exp = pl_map_put(&v->spent, ch->spent[i].sha256);
+        *exp = ch->spent[i].exp_s;
+    }
+    if (ch->has_grant) {
+        struct grant_value *g = pl_map_put(&v->grants, ch->grant);
+        g->used++;
+        if (ch->grant_exp_s > g->exp_s)
+            g->exp_s = ch->grant_exp_s;
+    }
+}
+
+/* Time to live in the state that begins: a deleted key can be restored for a week. */
+static int64_t state_ends(enum pl_state s, struct pl_interval now)
+{
+    return s == PL_STATE_DELETED ? now.latest_s + PL_TOMBSTONE_S : INT64_MAX;
+}
+
+pl_err pl_vault_next_record(const struct pl_vault *v, struct record **out, const struct change *ch,
+                            uint64_t index)
+{
+    enum pl_state next;
+    *out = NULL;
+    bool changes = ch->kind == PL_ENTRY_ACTIVATE || ch->kind == PL_ENTRY_DELETE;
+    if (!changes)
+        return PL_OK;
+    struct record *r = ch->has_handle ? pl_vault_find(v, ch->handle) : NULL;
+    PL_REQUIRE(r && pl_op_row(ch->op)->changes, ENTRY_BODY);
+    PL_TRY(pl_state_next(&next, r->state, pl_op_row(ch->op)->event));
+    struct record *copy = pl_record_copy(r);
+    PL_REQUIRE(copy, NO_MEMORY);
+    copy->state = next;
+    copy->ends_s = state_ends(next, ch->now);
+    copy->last = index;
+    *out = copy;
+    return PL_OK;
+}
+
+void pl_vault_apply(struct pl_vault *v, const struct change *ch, uint64_t index,
+                    struct record *fresh)
+{
+    spend(v, ch);
+    if (fresh)
+        pl_vault_put_record(v, fresh);
+    if (fresh && fresh->state == PL_STATE_DESTROYED)
+        remove_record(v, fresh);
+    if (ch->has_idem)
+        remember_request(v, ch, index);
+    for (size_t i = 0; i < ch->lapsed.n; i += PL_HANDLE_BYTES) {
+        struct record *r = pl_vault_find(v, ch->lapsed.p + i);
+        if (r)
+            remove_record(v, r);
+    }
+    if (ch->kind == PL_ENTRY_BOOT)
+        v->boots++;
+}

@@ -1,0 +1,511 @@
+#include "vault_world.h"
+#include "vault/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct world w;
+
+/* Creates and activates as the owner; the path of the key. */
+static const char *make_active(uint8_t fill, size_t n)
+{
+    struct pl_peer owner = world_peer(&w, &w.owner, NULL);
+    CHECK_OK(
+        world_call(&w, &owner, "POST", "/v1/keys", world_create_body(&w, fill, n, NULL), NULL));
+    CHECK(w.status == 201);
+    const char *path = world_path(&w, "");
+    CHECK_OK(world_call(&w, &owner, "POST", world_path(&w, "/activate"), NULL, NULL));
+    return path;
+}
+
+static const char *join(const char *path, const char *tail)
+{
+    static char out[128];
+    snprintf(out, sizeof(out), "%s%s", path, tail);
+    return out;
+}
+
+/* The share in the last answer. */
+static struct pl_span released(void)
+{
+    static _Alignas(16) uint8_t mem[PL_SHARE_MAX + 4096];
+    struct pl_arena a = pl_arena(mem, sizeof(mem));
+    struct pl_api_released m;
+    struct pl_api_in in = {.body = pl_wr_span(&w.body), .scratch = &a};
+    CHECK_OK(pl_api_read_released(&m, &in));
+    return m.share;
+}
+
+TEST(only_the_attested_app_gets_the_share)
+{
+    world_open(&w);
+    const char *path = make_active(5, 40);
+    struct pl_peer app = world_peer(&w, &w.app, &w.app_claims);
+    struct pl_peer changed = world_peer(&w, &w.app, &w.changed_claims);
+    struct pl_peer bare = world_peer(&w, &w.app, NULL), owner = world_peer(&w, &w.owner, NULL);
+    CHECK_OK(world_call(&w, &app, "POST", join(path, "/export"), "{}", NULL));
+    uint8_t want[40];
+    memset(want, 5, sizeof(want));
+    CHECK_BYTES(released(), PL_ARR(want));
+    CHECK_ERR(world_call(&w, &changed, "POST", join(path, "/export"), "{}", NULL), DENIED);
+    CHECK(w.body.n == 0);
+    CHECK_ERR(world_call(&w, &bare, "POST", join(path, "/export"), "{}", NULL), DENIED);
+    CHECK_ERR(world_call(&w, &owner, "POST", join(path, "/export"), "{}", NULL), DENIED);
+    CHECK(strstr(w.detail, "export") != NULL); /* the owner is told why */
+    world_close(&w);
+}
+
+TEST(a_stranger_cannot_tell_a_key_from_none)
+{
+    world_open(&w);
+    const char *path = make_active(5, 40), *missing = "/v1/keys/AAAAAAAAAAAAAAAAAAAAAA";
+    static const char *const tails[][2] = {{"POST", "/export"},
+                                           {"POST", "/activate"},
+                                           {"GET", ""},
+                                           {"DELETE", ""},
+                                           {"GET", "/policy"}};
+    struct pl_peer peers[] = {world_peer(&w, &w.other, NULL), world_peer(&w, NULL, NULL),
+                              world_peer(&w, &w.other, &w.changed_claims)};
+    for (size_t p = 0; p < 3; p++)
+        for (size_t i = 0; i < 5; i++) {
+            size_t before = w.entries;
+            pl_err a = world_call(&w, &peers[p], tails[i][0], join(path, tails[i][1]), NULL, NULL);
+            struct pl_told here = w.told;
+            pl_err b =
+                world_call(&w, &peers[p], tails[i][0], join(missing, tails[i][1]), NULL, NULL);
+            CHECK(a != PL_OK && b != PL_OK);
+            CHECK(here.code == PL_E_DENIED && w.told.code == PL_E_DENIED);
+            CHECK(*here.detail == 0 && *w.told.detail == 0 && *here.pointer == 0);
+            CHECK(w.entries == before);
+        }
+    world_close(&w);
+}
+
+TEST(a_prepared_key_is_there_for_its_maker_alone_and_lapses)
+{
+    world_open(&w);
+    struct pl_peer owner = world_peer(&w, &w.owner, NULL), other = world_peer(&w, &w.other, NULL);
+    struct pl_peer app = world_peer(&w, &w.app, &w.app_claims);
+    bool more;
+    CHECK_OK(world_call(&w, &owner, "POST", "/v1/keys", world_create_body(&w, 9, 40, NULL), NULL));
+    const char *path = world_path(&w, "");
+    CHECK_ERR(world_call(&w, &app, "POST", join(path, "/export"), NULL, NULL), DENIED);
+    CHECK(w.told.code == PL_E_DENIED && *w.told.detail == 0);
+    CHECK_ERR(world_call(&w, &other, "POST", join(path, "/activate"), NULL, NULL), DENIED);
+    w.now_s += PL_PREPARED_S + 2000;
+    CHECK_ERR(world_call(&w, &owner, "POST", join(path, "/activate"), NULL, NULL), DENIED);
+    struct pl_vault_status s;
+    CHECK_OK(pl_vault_lapse(w.vault, &w.log, (struct pl_interval){w.now_s, w.now_s}, &more));
+    pl_vault_status(w.vault, &s);
+    CHECK(s.keys == 0 && s.prepared == 0);
+    CHECK(w.entry[w.entries - 1].kind == PL_ENTRY_LAPSE);
+    world_close(&w);
+}
+
+TEST(the_maker_can_drop_a_prepared_key)
+{
+    world_open(&w);
+    struct pl_peer owner = world_peer(&w, &w.owner, NULL);
+    struct pl_vault_status s;
+    CHECK_OK(world_call(&w, &owner, "POST", "/v1/keys", world_create_body(&w, 9, 40, NULL), NULL));
+    const char *path = world_path(&w, "");
+    CHECK_OK(world_call(&w, &owner, "DELETE", path, NULL, NULL));
+    pl_vault_status(w.vault, &s);
+    CHECK(s.keys == 0);
+    CHECK_ERR(world_call(&w, &owner, "GET", path, NULL, NULL), DENIED);
+    world_close(&w);
+}
+
+TEST(a_deleted_key_releases_nothing_and_goes_after_a_week)
+{
+    world_open(&w);
+    bool more;
+    struct pl_vault_status s;
+    const char *path = make_active(5, 40);
+    struct pl_peer owner = world_peer(&w, &w.owner, NULL);
+    struct pl_peer app = world_peer(&w, &w.app, &w.app_claims);
+    CHECK_OK(world_call(&w, &owner, "DELETE", path, NULL, NULL));
+    CHECK_ERR(world_call(&w, &app, "POST", join(path, "/export"), NULL, NULL), STATE);
+    CHECK_OK(pl_vault_lapse(w.vault, &w.log, (struct pl_interval){w.now_s, w.now_s}, &more));
+    pl_vault_status(w.vault, &s);
+    CHECK(s.deleted == 1);
+    int64_t later = w.now_s + PL_TOMBSTONE_S + 1000;
+    CHECK_OK(pl_vault_lapse(w.vault, &w.log, (struct pl_interval){later, later}, &more));
+    pl_vault_status(w.vault, &s);
+    CHECK(s.keys == 0 && s.deleted == 0);
+    world_close(&w);
+}
+
+TEST(nobody_creates_in_anothers_name)
+{
+    world_open(&w);
+    struct pl_peer other = world_peer(&w, &w.other, NULL), nobody = world_peer(&w, NULL, NULL);
+    const char *body = world_create_body(&w, 1, 40, NULL);
+    CHECK_ERR(world_call(&w, &other, "POST", "/v1/keys", body, NULL), CREATE_DENIED);
+    CHECK_ERR(world_call(&w, &nobody, "POST", "/v1/keys", body, NULL), CREATE_STRANGER);
+    CHECK(w.told.code == PL_E_DENIED);
+    struct pl_vault_status s;
+    pl_vault_status(w.vault, &s);
+    CHECK(s.keys == 0);
+    world_close(&w);
+}
+
+static struct pl_act create_act(uint8_t fill)
+{
+    struct pl_act a = {.op = PL_OP_CREATE};
+    struct pl_policy *p = NULL;
+    memcpy(a.vault_id, w.self.vault_id, 32);
+    a.params = (struct pl_params){.type = PL_KEY_RAW_SHARE, .generation = 1};
+    memset(a.params.commitment, fill, 32);
+    memset(a.params.tag, fill, 32);
+    CHECK_OK(pl_policy_load(&p, w.c, pl_span_str(world_policy(&w, fill)), NULL));
+    memcpy(a.params.policy_sha256, pl_policy_sha256(p), 32);
+    pl_policy_free(p);
+    return a;
+}
+
+static const char *statements(const char *carrier)
+{
+    static char out[PL_STATEMENT_BYTES + 8];
+    snprintf(out, sizeof(out), "[%s]", carrier);
+    return out;
+}
+
+TEST(an_owners_request_lets_another_connection_create_once)
+{
+    world_open(&w);
+    struct pl_act act = create_act(3);
+    struct pl_peer other = world_peer(&w, &w.other, NULL), app = world_peer(&w, &w.app, NULL);
+    char request[PL_STATEMENT_BYTES + 16];
+    snprintf(request, sizeof(request), "%s", statements(world_request(&w, &act, w.other_spki)));
+    CHECK_ERR(world_call(&w, &app, "POST", "/v1/keys", world_create_body(&w, 3, 40, request), NULL),
+              STATEMENT_REQUESTER);
+    CHECK_OK(
+        world_call(&w, &other, "POST", "/v1/keys", world_create_body(&w, 3, 40, request), NULL));
+    CHECK_ERR(
+        world_call(&w, &other, "POST", "/v1/keys", world_create_body(&w, 3, 40, request), NULL),
+        STATEMENT_SPENT);
+    struct pl_vault *again = world_replay(&w); /* a restart does not refill it */
+    CHECK_ERR(world_on(&w, again, &other, "POST", "/v1/keys", world_create_body(&w, 3, 40, request),
+                       NULL),
+              STATEMENT_SPENT);
+    CHECK_ERR(
+        world_call(&w, &other, "POST", "/v1/keys", world_create_body(&w, 4, 40, request), NULL),
+        STATEMENT_TARGET);
+    pl_vault_free(again);
+    world_close(&w);
+}
+
+TEST(a_repeated_request_is_answered_not_done_again)
+{
+    world_open(&w);
+    struct pl_peer owner = world_peer(&w, &w.owner, NULL);
+    struct pl_vault_status s;
+    const char *body = world_create_body(&w, 5, 40, NULL);
+    CHECK_OK(world_call(&w, &owner, "POST", "/v1/keys", body, "one"));
+    char first[96], second[96];
+    snprintf(first, sizeof(first), "%s", world_path(&w, ""));
+    size_t entries = w.entries;
+    CHECK_OK(world_call(&w, &owner, "POST", "/v1/keys", body, "one"));
+    snprintf(second, sizeof(second), "%s", world_path(&w, ""));
+    CHECK(strcmp(first, second) == 0);
+    CHECK(w.entries == entries);
+    CHECK_ERR(world_call(&w, &owner, "POST", "/v1/keys", world_create_body(&w, 6, 40, NULL), "one"),
+              IDEMPOTENCY_OTHER);
+    struct pl_vault *again = world_replay(&w);
+    CHECK_OK(
+        world_on(&w, again, &owner, "POST", "/v1/keys", world_create_body(&w, 5, 40, NULL), "one"));
+    CHECK(strcmp(first, world_path(&w, "")) == 0);
+    pl_vault_status(again, &s);
+    CHECK(s.keys == 1);
+    pl_vault_free(again);
+    world_close(&w);
+}
+
+TEST(replay_and_snapshot_give_the_same_state)
+{
+    world_open(&w);
+    struct pl_peer owner = world_peer(&w, &w.owner, NULL);
+    struct pl_peer app = world_peer(&w, &w.app, &w.app_claims);
+    char last[96] = "";
+    for (uint8_t i = 1; i <= 20; i++) {
+        snprintf(last, sizeof(last), "%s", make_active(i, (size_t)i * 100));
+        if (i % 5 == 0)
+            CHECK_OK(world_call(&w, &owner, "DELETE", last, NULL, "again"));
+        else
+            CHECK_OK(world_call(&w, &app, "POST", join(last, "/export"), NULL, NULL));
+    }
+    struct pl_vault *replayed = world_replay(&w), *loaded = NULL;
+    struct pl_span a = world_state(w.vault), b = world_state(replayed);
+    CHECK(a.n > 1000);
+    CHECK_BYTES(b, a);
+    CHECK_OK(pl_vault_new(&loaded, &w.self, (const uint8_t[16]){1}));
+    for (size_t at = 0; at < a.n; at += 333) {
+        size_t n = a.n - at < 333 ? a.n - at : 333;
+        CHECK_OK(pl_vault_load(loaded, w.c, pl_span(a.p + at, n), at + n == a.n));
+    }
+    struct pl_span c = world_state(loaded);
+    CHECK_BYTES(c, a);
+    CHECK_ERR(world_on(&w, loaded, &app, "POST", join(last, "/export"), NULL, NULL), STATE);
+    pl_vault_free(replayed);
+    pl_vault_free(loaded);
+    free((void *)(uintptr_t)a.p), free((void *)(uintptr_t)b.p), free((void *)(uintptr_t)c.p);
+    world_close(&w);
+}
+
+TEST(a_snapshot_cut_anywhere_does_not_load)
+{
+    world_open(&w);
+    make_active(5, 40);
+    struct pl_span a = world_state(w.vault);
+    for (size_t n = 0; n < a.n; n += 7) {
+        struct pl_vault *v = NULL;
+        CHECK_OK(pl_vault_new(&v, &w.self, (const uint8_t[16]){1}));
+        CHECK(pl_vault_load(v, w.c, pl_span(a.p, n), true) != PL_OK);
+        pl_vault_free(v);
+    }
+    free((void *)(uintptr_t)a.p);
+    world_close(&w);
+}
+
+TEST(entries_cut_or_lengthened_do_not_replay)
+{
+    world_open(&w);
+    make_active(5, 40);
+    struct change ch;
+    for (size_t i = 0; i < w.entries; i++) {
+        struct pl_span body = w.entry[i].body;
+        struct pl_wr longer PL_CLEANUP(pl_wr_free) = pl_wr_heap(1 << 20);
+        if (w.entry[i].kind == PL_ENTRY_MATERIAL)
+            continue;
+        for (size_t n = 0; n < body.n; n++) {
+            struct pl_entry e = {.kind = w.entry[i].kind, .body = pl_span(body.p, n)};
+            CHECK(pl_change_read(&ch, &e) != PL_OK);
+        }
+        pl_wr_bytes(&longer, body);
+        pl_wr_u8(&longer, 0);
+        struct pl_entry e = {.kind = w.entry[i].kind, .body = pl_wr_span(&longer)};
+        CHECK_ERR(pl_change_read(&ch, &e), ENTRY_BODY);
+    }
+    world_close(&w);
+}
+
+TEST(a_permit_works_once)
+{
+    world_open(&w);
+    const char *path = make_active(5, 40);
+    struct pl_peer app = world_peer(&w, &w.app, &w.app_claims);
+    struct pl_env env = {.crypto = w.c,
+                         .keys = &w.keys,
+                         .self = &w.self,
+                         .secrets = &w.secrets,
+                         .now = {w.now_s, w.now_s}};
+    struct pl_call call = {0};
+    uint64_t wait;
+    CHECK_OK(pl_call_route(&call, PL_LIT("POST"), pl_span_str(join(path, "/export"))));
+    pl_turn_begin(w.vault, w.turn, &call, &app);
+    CHECK_ERR(pl_turn_finish(w.turn, &env, &w.body, &w.status), BUG); /* before commit */
+    CHECK_OK(pl_turn_prepare(w.turn, &env));
+    CHECK_OK(pl_turn_commit(w.vault, w.turn, &env, &w.log, &wait));
+    CHECK(wait == w.entries);
+    w.body.n = 0;
+    CHECK_OK(pl_turn_finish(w.turn, &env, &w.body, &w.status));
+    size_t n = w.body.n;
+    CHECK_ERR(pl_turn_finish(w.turn, &env, &w.body, &w.status), BUG);
+    CHECK(w.body.n == n);
+    pl_turn_end(w.vault, w.turn);
+    world_close(&w);
+}
+
+TEST(a_change_in_between_is_decided_again)
+{
+    world_open(&w);
+    const char *path = make_active(5, 40);
+    struct pl_peer app = world_peer(&w, &w.app, &w.app_claims);
+    struct pl_peer owner = world_peer(&w, &w.owner, NULL);
+    struct pl_env env = {.crypto = w.c,
+                         .keys = &w.keys,
+                         .self = &w.self,
+                         .secrets = &w.secrets,
+                         .now = {w.now_s, w.now_s}};
+    struct pl_call call = {0};
+    struct pl_turn *mine = NULL, *keep = w.turn;
+    uint64_t wait;
+    CHECK_OK(pl_turn_new(&mine));
+    CHECK_OK(pl_call_route(&call, PL_LIT("POST"), pl_span_str(join(path, "/export"))));
+    pl_turn_begin(w.vault, mine, &call, &app);
+    CHECK_OK(pl_turn_prepare(mine, &env));
+    CHECK_OK(world_call(&w, &owner, "DELETE", path, NULL, NULL));
+    CHECK_ERR(pl_turn_commit(w.vault, mine, &env, &w.log, &wait), TURN_AGAIN);
+    pl_turn_end(w.vault, mine);
+    pl_turn_free(mine);
+    w.turn = keep;
+    world_close(&w);
+}
+
+TEST(a_full_or_locked_log_changes_nothing)
+{
+    world_open(&w);
+    struct pl_peer owner = world_peer(&w, &w.owner, NULL);
+    struct pl_span before = world_state(w.vault);
+    w.room = PL_FAIL(LOG_FULL);
+    CHECK_ERR(world_call(&w, &owner, "POST", "/v1/keys", world_create_body(&w, 5, 40, NULL), "x"),
+              LOG_FULL);
+    w.room = PL_OK;
+    struct pl_span after = world_state(w.vault);
+    CHECK_BYTES(after, before);
+    free((void *)(uintptr_t)before.p), free((void *)(uintptr_t)after.p);
+    world_close(&w);
+}
+
+TEST(lists_show_what_the_caller_may_list_page_by_page)
+{
+    world_open(&w);
+    struct pl_peer owner = world_peer(&w, &w.owner, NULL), other = world_peer(&w, &w.other, NULL);
+    for (int i = 0; i < 300; i++)
+        make_active((uint8_t)i, 33);
+    CHECK_OK(world_call(&w, &owner, "GET", "/v1/keys", NULL, NULL));
+    const char *next = memmem(w.body.p, w.body.n, "\"next\":", 7);
+    NEED(CHECK(next != NULL));
+    char path[64];
+    snprintf(path, sizeof(path), "/v1/keys?page=%llu", strtoull(next + 7, NULL, 10));
+    CHECK_OK(world_call(&w, &owner, "GET", path, NULL, NULL));
+    CHECK(memmem(w.body.p, w.body.n, "\"next\":", 7) == NULL);
+    CHECK_OK(world_call(&w, &other, "GET", "/v1/keys", NULL, NULL));
+    CHECK(memmem(w.body.p, w.body.n, "handle", 6) == NULL);
+    world_close(&w);
+}
+
+TEST(shares_of_every_size_up_to_the_limit)
+{
+    world_open(&w);
+    static const size_t sizes[] = {2, 33, 4096, PL_SHARE_MAX};
+    struct pl_peer owner = world_peer(&w, &w.owner, NULL);
+    struct pl_peer app = world_peer(&w, &w.app, &w.app_claims);
+    for (size_t i = 0; i < 4; i++) {
+        const char *path = make_active(7, sizes[i]);
+        CHECK_OK(world_call(&w, &app, "POST", join(path, "/export"), NULL, NULL));
+        CHECK(released().n == sizes[i]);
+    }
+    CHECK_ERR(world_call(&w, &owner, "POST", "/v1/keys",
+                         world_create_body(&w, 7, PL_SHARE_MAX + 1, NULL), NULL),
+              JSON_LENGTH);
+    CHECK(strcmp(w.told.pointer, "/share") == 0);
+    CHECK_ERR(world_call(&w, &owner, "POST", "/v1/keys", world_create_body(&w, 7, 1, NULL), NULL),
+              JSON_LENGTH);
+    world_close(&w);
+}
+
+TEST(a_policy_is_refused_with_a_pointer_into_the_request)
+{
+    world_open(&w);
+    struct pl_peer owner = world_peer(&w, &w.owner, NULL);
+    static char text[200 * 1024];
+    snprintf(text, sizeof(text), "%s", world_create_body(&w, 7, 40, NULL));
+    char *at = strstr(text, "\"export\"");
+    NEED(CHECK(at != NULL));
+    memcpy(at, "\"exporf\"", 8);
+    CHECK(world_call(&w, &owner, "POST", "/v1/keys", text, NULL) != PL_OK);
+    CHECK(strncmp(w.told.pointer, "/policy/operations/0", 20) == 0);
+    CHECK(strlen(w.detail) > 10);
+    world_close(&w);
+}
+
+TEST(the_request_digest_and_the_create_entry_hold_nothing_of_the_share)
+{
+    world_open(&w);
+    struct pl_peer owner = world_peer(&w, &w.owner, NULL);
+    const char *body = world_create_body(&w, 0x5c, 64, NULL);
+    uint8_t digest[32], needle[16];
+    CHECK_OK(pl_sha256_one(w.c, digest, pl_span_str(body)));
+    CHECK_OK(world_call(&w, &owner, "POST", "/v1/keys", body, NULL));
+    memset(needle, 0x5c, sizeof(needle));
+    for (size_t i = 0; i < w.entries; i++) {
+        struct pl_span e = w.entry[i].body;
+        CHECK(memmem(e.p, e.n, digest, 32) == NULL);
+        if (w.entry[i].kind == PL_ENTRY_MATERIAL)
+            CHECK(memmem(e.p, e.n, needle, sizeof(needle)) == NULL);
+    }
+    world_close(&w);
+}
+
+TEST(routes)
+{
+    struct pl_call c = {0};
+    CHECK_OK(pl_call_route(&c, PL_LIT("GET"), PL_LIT("/v1/keys?page=17")));
+    CHECK(c.op == PL_OP_LIST && c.page == 17);
+    CHECK_OK(pl_call_route(&c, PL_LIT("GET"), PL_LIT("/v1/keys/AAAAAAAAAAAAAAAAAAAAAA/policy")));
+    CHECK(c.op == PL_OP_READ_POLICY && c.has_handle);
+    static const char *const bad[][3] = {
+        {"GET", "/v1/key", "NO_ROUTE"},
+        {"GET", "/v1/keysx", "NO_ROUTE"},
+        {"GET", "/v1/keys/AAAA", "PATH_HANDLE"},
+        {"GET", "/v1/keys/AAAAAAAAAAAAAAAAAAAAAB", "PATH_HANDLE"}, /* unused bits set */
+        {"POST", "/v1/keys/AAAAAAAAAAAAAAAAAAAAAA/sign", "NO_ROUTE"},
+        {"GET", "/v1/keys/AAAAAAAAAAAAAAAAAAAAAA/export", "METHOD"},
+        {"GET", "/v1/keys/AAAAAAAAAAAAAAAAAAAAAA/", "NO_ROUTE"},
+        {"GET", "/v1/keys?page=", "PATH_QUERY"},
+        {"GET", "/v1/keys?page=1&x=2", "PATH_QUERY"},
+        {"POST", "/v1/keys?page=1", "PATH_QUERY"},
+        {"GET", "/v1/keys?page=1234567890123456", "PATH_QUERY"},
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        pl_err e = pl_call_route(&c, pl_span_str(bad[i][0]), pl_span_str(bad[i][1]));
+        CHECK(strcmp(pl_code_name(pl_err_code(e)), bad[i][2]) == 0);
+    }
+}
+
+TEST(every_route_of_a_key_in_the_wire_table_leads_somewhere)
+{
+    static const char *const table[][2] = {
+#define PL_ROUTE(method, path, request, answer, who, text) {method, path},
+#include "api/route.def"
+#undef PL_ROUTE
+    };
+    for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+        char path[128];
+        struct pl_call c = {0};
+        const char *brace = strstr(table[i][1], "{handle}");
+        if (strncmp(table[i][1], "/v1/keys", 8) != 0)
+            continue;
+        snprintf(path, sizeof(path), "%.*s%s%s", brace ? (int)(brace - table[i][1]) : 64,
+                 table[i][1], brace ? "AAAAAAAAAAAAAAAAAAAAAA" : "", brace ? brace + 8 : "");
+        CHECK_OK(pl_call_route(&c, pl_span_str(table[i][0]), pl_span_str(path)));
+    }
+}
+
+TEST(a_map_agrees_with_a_list)
+{
+    struct pl_map m;
+    uint8_t key[200][32], got = 0;
+    bool in[200] = {false};
+    size_t n = 0;
+    pl_map_init(&m, 1, (const uint64_t[2]){3, 4});
+    for (size_t i = 0; i < 200; i++)
+        test_fill(key[i], 32, i);
+    for (uint64_t step = 0; step < 20000; step++) {
+        test_fill(&got, 1, step * 7);
+        size_t i = (got + step * 31) % 200;
+        if (step % 3) {
+            CHECK_OK(pl_map_reserve(&m, 1));
+            *(uint8_t *)pl_map_put(&m, key[i]) = (uint8_t)i;
+            n += !in[i];
+            in[i] = true;
+        } else {
+            pl_map_remove(&m, key[i]);
+            n -= in[i];
+            in[i] = false;
+        }
+        const uint8_t *v = pl_map_get(&m, key[i]);
+        if (!CHECK((v != NULL) == in[i]) || !CHECK(m.n == n))
+            break;
+    }
+    for (size_t i = 0; i < 200; i++) {
+        const uint8_t *v = pl_map_get(&m, key[i]);
+        CHECK(in[i] ? v && *v == (uint8_t)i : v == NULL);
+    }
+    pl_map_free(&m);
+}
+
+TEST_MAIN()
