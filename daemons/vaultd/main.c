@@ -1,0 +1,152 @@
+#include "vaultd.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { STOP_GRACE_MS = 3000 };
+
+static struct pl_dopt opts[] = {
+    {"dir", "DIR", "the vault's directory; made on the first start", NULL, true},
+    {"listen", "HOST:PORT", "numeric address to serve on", "127.0.0.1:8443", false},
+    {"config", "FILE", "signed configuration to be born under, or to check at a restart", NULL,
+     false},
+    {"collateral", "DIR", "collateral to judge callers' evidence with", NULL, false},
+    {"tee", "NAME", "back end; the first that is here when not given", NULL, false},
+    {"workers", "N", "threads that serve", "2", false},
+    {"metrics", "HOST:PORT", "loopback address of the metrics page", NULL, false},
+    {NULL, NULL, NULL, NULL, false},
+};
+
+static bool read_options(struct options *o)
+{
+    bool ok = true;
+    *o = (struct options){
+        .dir = pl_daemon_opt(opts, "dir"),
+        .listen = pl_daemon_opt(opts, "listen"),
+        .tee = pl_daemon_opt(opts, "tee"),
+        .config = pl_daemon_opt(opts, "config"),
+        .collateral = pl_daemon_opt(opts, "collateral"),
+        .metrics = pl_daemon_opt(opts, "metrics"),
+        .workers = (unsigned)pl_daemon_number(opts, "workers", 1, WORKERS_MAX, &ok),
+    };
+    return ok;
+}
+
+static pl_err serve(struct vaultd *vd)
+{
+    const struct pl_server_config cfg = {
+        .address = vd->opt.listen,
+        .workers = vd->opt.workers,
+        .tls = vd->leaf.ctx,
+        .handler = &vaultd_handler,
+        .arg = vd,
+    };
+    pl_err e = pl_server_start(&vd->server, &cfg);
+    if (e != PL_OK) {
+        pl_event_error("listen", vd->opt.listen, e);
+        return e;
+    }
+    if (vd->opt.metrics)
+        e = pl_metrics_start(vd->opt.metrics, vaultd_metrics, vd);
+    if (e != PL_OK)
+        pl_event_error("metrics", vd->opt.metrics, e);
+    return e;
+}
+
+static void say_ready(const struct vaultd *vd)
+{
+    char id[65], root[65];
+    pl_hex(id, PL_ARR(vd->self.vault_id));
+    pl_hex(root, PL_ARR(vd->config_root));
+    pl_event(PL_LOG_INFO, "ready", "vault_id", id, "state", vd->config ? "serving" : "unborn",
+             "config_root", root, "port", pl_num(pl_server_port(vd->server)), "tee",
+             pl_tee_self(vd->tee)->tee, "version", PL_VERSION, NULL);
+}
+
+static void take_new_leaf(struct vaultd *vd)
+{
+    uint64_t n;
+    if (read(vd->wake_fd, &n, sizeof(n)) < 0)
+        return;
+    pthread_mutex_lock(&vd->quote_mutex);
+    bool changed = vd->leaf_changed;
+    vd->leaf_changed = false;
+    if (changed)
+        pl_server_set_tls(vd->server, vd->leaf.ctx);
+    pthread_mutex_unlock(&vd->quote_mutex);
+    if (changed)
+        pl_event(PL_LOG_INFO, "leaf-renewed", NULL);
+}
+
+/* Until a signal. A failure of poll itself ends the vault too: it could not be stopped otherwise.
+ */
+static void loop(struct vaultd *vd, int signals)
+{
+    int64_t upkeep_at = pl_clock_mono_ms() + UPKEEP_MS;
+    struct pollfd fds[] = {{.fd = signals, .events = POLLIN},
+                           {.fd = pl_server_fd(vd->server), .events = POLLIN},
+                           {.fd = vd->wake_fd, .events = POLLIN}};
+    for (;;) {
+        int64_t left = upkeep_at - pl_clock_mono_ms();
+        if (poll(fds, 3, left > 0 ? (int)left : 0) < 0)
+            return;
+        if (fds[0].revents)
+            return;
+        if (fds[1].revents)
+            pl_server_accept(vd->server);
+        if (fds[2].revents)
+            take_new_leaf(vd);
+        if (pl_clock_mono_ms() >= upkeep_at) {
+            upkeep(vd);
+            upkeep_at = pl_clock_mono_ms() + UPKEEP_MS;
+        }
+    }
+}
+
+static int run(struct vaultd *vd, int signals)
+{
+    pl_err e = vaultd_start(vd);
+    if (e == PL_OK) {
+        e = evidence_start(vd);
+        if (e != PL_OK)
+            pl_event_error("evidence", NULL, e);
+    }
+    if (e == PL_OK)
+        e = serve(vd);
+    if (e == PL_OK) {
+        say_ready(vd);
+        loop(vd, signals);
+        pl_event(PL_LOG_INFO, "stopping", NULL);
+    }
+    pl_server_stop(vd->server, STOP_GRACE_MS);
+    vd->server = NULL;
+    upkeep_end(vd);
+    evidence_stop(vd);
+    verdicts_free(vd);
+    vaultd_stop(vd);
+    return e == PL_OK ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    static struct vaultd vd = {.wake_fd = -1};
+    int done = pl_daemon_options(opts, "pleiad-vaultd", "a Pleiad vault", argc, argv);
+    if (done >= 0)
+        return done;
+    if (!read_options(&vd.opt))
+        return 2;
+    umask(077);
+    int signals = pl_daemon_signals();
+    if (signals < 0) {
+        fprintf(stderr, "pleiad-vaultd: the kernel gave no signal descriptor\n");
+        return 1;
+    }
+    pthread_mutex_init(&vd.mutex, NULL);
+    pthread_mutex_init(&vd.quote_mutex, NULL);
+    pthread_mutex_init(&vd.verdict_mutex, NULL);
+    return run(&vd, signals);
+}

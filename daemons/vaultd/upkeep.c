@@ -1,0 +1,131 @@
+/* What is done now and then, by the main thread: lapses, the time for a snapshot, metrics. */
+#include "vaultd.h"
+
+#include <string.h>
+
+enum { LAPSE_STEPS = 64 };
+
+static void lapse(struct vaultd *vd)
+{
+    bool more = true;
+    for (int i = 0; i < LAPSE_STEPS && more; i++) {
+        pthread_mutex_lock(&vd->mutex);
+        pl_err e = pl_vault_lapse(vd->vault, &vd->log, vaultd_now(vd), &more);
+        pthread_mutex_unlock(&vd->mutex);
+        if (e != PL_OK) {
+            if (pl_err_class(e) != PL_C_AGAIN && pl_err_class(e) != PL_C_LOCKED)
+                pl_event_error("lapse", NULL, e);
+            return;
+        }
+    }
+}
+
+struct snapshot_job {
+    struct vaultd *vd;
+    struct pl_frozen *state;
+    struct pl_store_mark mark;
+};
+static struct snapshot_job job; /* one at a time, guarded by snapshot_running */
+
+static pl_err pull(void *ctx, uint8_t *out, size_t cap, size_t *out_n)
+{
+    return pl_frozen_read(ctx, out, cap, out_n);
+}
+
+static void *write_snapshot(void *arg)
+{
+    static const uint8_t no_tree[PL_SHA256_BYTES];
+    struct vaultd *vd = arg;
+    pl_err e = pl_store_snapshot(vd->store, &job.mark, no_tree, pull, job.state);
+    if (e == PL_OK)
+        pl_event(PL_LOG_INFO, "snapshot", "entries", pl_num(job.mark.index), NULL);
+    else
+        pl_event_error("snapshot", NULL, e);
+    pthread_mutex_lock(&vd->mutex);
+    pl_frozen_free(job.state);
+    pthread_mutex_unlock(&vd->mutex);
+    atomic_store(&vd->snapshot_running, false);
+    return NULL;
+}
+
+static void join_snapshot(struct vaultd *vd)
+{
+    if (vd->snapshot_joinable)
+        pthread_join(vd->snapshot_thread, NULL);
+    vd->snapshot_joinable = false;
+}
+
+static void snapshot(struct vaultd *vd)
+{
+    if (atomic_load(&vd->snapshot_running) ||
+        pl_store_durable(vd->store) < vd->snapshot_at + SNAPSHOT_EVERY)
+        return;
+    join_snapshot(vd);
+    pthread_mutex_lock(&vd->mutex);
+    pl_err e = pl_vault_freeze(vd->vault, &job.state);
+    if (e == PL_OK)
+        pl_store_mark(vd->store, &job.mark);
+    pthread_mutex_unlock(&vd->mutex);
+    if (e != PL_OK) {
+        pl_event_error("snapshot", "not enough memory for a copy of the state", e);
+        return;
+    }
+    vd->snapshot_at = job.mark.index;
+    atomic_store(&vd->snapshot_running, true);
+    vd->snapshot_joinable = pthread_create(&vd->snapshot_thread, NULL, write_snapshot, vd) == 0;
+    if (vd->snapshot_joinable)
+        return;
+    pthread_mutex_lock(&vd->mutex);
+    pl_frozen_free(job.state);
+    pthread_mutex_unlock(&vd->mutex);
+    atomic_store(&vd->snapshot_running, false);
+}
+
+void upkeep(struct vaultd *vd)
+{
+    if (!vd->config)
+        return;
+    lapse(vd);
+    snapshot(vd);
+}
+
+void upkeep_end(struct vaultd *vd) { join_snapshot(vd); }
+
+void vaultd_metrics(void *arg, struct pl_wr *w)
+{
+    struct vaultd *vd = arg;
+    struct pl_vault_status s;
+    struct pl_server_stats n;
+    pthread_mutex_lock(&vd->mutex);
+    pl_vault_status(vd->vault, &s);
+    pthread_mutex_unlock(&vd->mutex);
+    pl_server_stats(vd->server, &n);
+    const struct {
+        const char *name, *kind, *help;
+        uint64_t v;
+    } rows[] = {
+        {"pleiad_keys", "gauge", "keys in any state", s.keys},
+        {"pleiad_keys_prepared", "gauge", "keys made but not activated", s.prepared},
+        {"pleiad_keys_deleted", "gauge", "keys that can still be restored", s.deleted},
+        {"pleiad_log_entries", "counter", "durable log entries", pl_store_durable(vd->store)},
+        {"pleiad_locked", "gauge", "1 when the log cannot be written",
+         pl_store_state(vd->store) == PL_STORE_LOCKED},
+        {"pleiad_epoch", "counter", "starts of this vault", vd->epoch},
+        {"pleiad_turns_total", "counter", "requests on keys", s.turns},
+        {"pleiad_refused_total", "counter", "requests refused", s.refused},
+        {"pleiad_strangers_total", "counter", "of these, by callers who are no principal",
+         s.strangers},
+        {"pleiad_sessions_total", "counter", "sessions bound", atomic_load(&vd->sessions)},
+        {"pleiad_session_refusals_total", "counter", "sessions refused",
+         atomic_load(&vd->session_refusals)},
+        {"pleiad_answers_late_total", "counter", "answers whose entry was not durable in time",
+         atomic_load(&vd->parked_late)},
+        {"pleiad_connections", "gauge", "open connections", n.connections},
+        {"pleiad_handshakes_total", "counter", "TLS handshakes that succeeded", n.handshakes},
+        {"pleiad_handshake_failures_total", "counter", "TLS handshakes that failed",
+         n.handshake_failures},
+        {"pleiad_limited_total", "counter", "requests refused by a limit", n.limited},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+        pl_metric(w, rows[i].name, rows[i].kind, rows[i].help, rows[i].v);
+}

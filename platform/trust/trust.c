@@ -1,0 +1,137 @@
+#include "platform/trust/trust.h"
+#include "platform/platform.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PATH_BYTES = 1024 };
+
+static const struct {
+    const char *name;
+    size_t max;
+} files[] = {
+    {"tcb_info.json", PL_COLLATERAL_JSON_MAX},
+    {"tcb_info_issuer_chain.pem", PL_PCK_CHAIN_MAX},
+    {"qe_identity.json", PL_COLLATERAL_JSON_MAX},
+    {"qe_identity_issuer_chain.pem", PL_PCK_CHAIN_MAX},
+    {"pck_crl.der", PL_CRL_MAX},
+    {"root_ca_crl.der", PL_CRL_MAX},
+};
+enum { FILES = sizeof(files) / sizeof(*files) };
+
+static _Thread_local char bad_path[PATH_BYTES];
+
+static bool join(char *out, const char *dir, const char *name)
+{
+    int n = snprintf(out, PATH_BYTES, "%s/%s", dir, name);
+    return n > 0 && n < PATH_BYTES;
+}
+
+/* All six, one behind the other in the set's memory. */
+static pl_err read_files(struct pl_wr *mem, const char *dir, size_t *out_at)
+{
+    for (unsigned i = 0; i < FILES; i++) {
+        PL_REQUIRE(join(bad_path, dir, files[i].name), TRUST_EMPTY);
+        out_at[i] = mem->n;
+        PL_TRY(pl_file_read(mem, bad_path, files[i].max));
+    }
+    out_at[FILES] = mem->n;
+    return PL_OK;
+}
+
+static pl_err load_folder(struct pl_trust_set *t, struct pl_crypto *c, const char *dir)
+{
+    size_t at[FILES + 1];
+    struct pl_span part[FILES];
+    PL_REQUIRE(t->n < PL_TRUST_FOLDERS, TRUST_FULL);
+    struct pl_wr *mem = &t->mem[t->n];
+    *mem = pl_wr_heap(4 * PL_CRL_MAX);
+    t->n++;
+    PL_TRY(read_files(mem, dir, at));
+    for (unsigned i = 0; i < FILES; i++)
+        part[i] = pl_span(mem->p + at[i], at[i + 1] - at[i]);
+    const struct pl_collateral_in in = {
+        .tee = PL_TEE_SGX,
+        .tcb_info = part[0],
+        .tcb_info_chain = part[1],
+        .qe_identity = part[2],
+        .qe_identity_chain = part[3],
+        .pck_crl = part[4],
+        .root_crl = part[5],
+    };
+    snprintf(bad_path, sizeof(bad_path), "%s", dir);
+    return pl_collateral_verify(c, &t->roots, &t->collateral[t->n - 1], &in);
+}
+
+static bool has_collateral(const char *dir)
+{
+    char path[PATH_BYTES];
+    FILE *f = join(path, dir, files[0].name) ? fopen(path, "re") : NULL;
+    if (f)
+        fclose(f);
+    return f != NULL;
+}
+
+static void close_dir(DIR **d)
+{
+    if (*d)
+        closedir(*d);
+}
+
+static pl_err load_tree(struct pl_trust_set *t, struct pl_crypto *c, const char *dir)
+{
+    if (has_collateral(dir))
+        return load_folder(t, c, dir);
+    DIR *d PL_CLEANUP(close_dir) = opendir(dir);
+    snprintf(bad_path, sizeof(bad_path), "%s", dir);
+    PL_REQUIRE(d, FILE_MISSING);
+    for (struct dirent *e; (e = readdir(d));) {
+        char sub[PATH_BYTES];
+        if (e->d_name[0] != '.' && join(sub, dir, e->d_name) && has_collateral(sub))
+            PL_TRY(load_folder(t, c, sub));
+    }
+    PL_REQUIRE(t->n > 0, TRUST_EMPTY);
+    return PL_OK;
+}
+
+pl_err pl_trust_load(struct pl_trust_set **out, struct pl_crypto *c, const struct pl_roots *roots,
+                     const char *dir, const char **out_bad)
+{
+    struct pl_trust_set *t = calloc(1, sizeof(*t));
+    *out = NULL;
+    if (out_bad)
+        *out_bad = bad_path;
+    PL_REQUIRE(t, NO_MEMORY);
+    t->roots = *roots;
+    pl_err e = dir ? load_tree(t, c, dir) : PL_OK;
+    if (e != PL_OK) {
+        pl_trust_free(t);
+        return e;
+    }
+    *out = t;
+    return PL_OK;
+}
+
+void pl_trust_free(struct pl_trust_set *t)
+{
+    if (!t)
+        return;
+    for (size_t i = 0; i < t->n; i++)
+        pl_wr_free(&t->mem[i]);
+    free(t);
+}
+
+struct pl_verifier pl_trust_verifier(const struct pl_trust_set *t, struct pl_crypto *c,
+                                     struct pl_chain_cache *cache, struct pl_interval now)
+{
+    return (struct pl_verifier){
+        .crypto = c,
+        .roots = &t->roots,
+        .collateral = t->collateral,
+        .collateral_n = t->n,
+        .cache = cache,
+        .now = now,
+    };
+}
