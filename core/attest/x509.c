@@ -42,7 +42,6 @@ static const struct pl_span oid_usage = {(const uint8_t *)"\x55\x1d\x0f", 3};
 static const struct pl_span oid_crl_number = {(const uint8_t *)"\x55\x1d\x14", 3};
 static const struct pl_span oid_delta = {(const uint8_t *)"\x55\x1d\x1b", 3};
 static const struct pl_span oid_idp = {(const uint8_t *)"\x55\x1d\x1c", 3};
-static const struct pl_span oid_cn = {(const uint8_t *)"\x55\x04\x03", 3};
 
 enum { EXTENSIONS_MAX = 32 };
 
@@ -86,6 +85,14 @@ static bool signed_parts(struct pl_span der, struct pl_span *tbs, struct pl_span
     return pl_rd_end(&all) == PL_OK && pl_rd_end(&r) == PL_OK;
 }
 
+/* A Name of the shapes that pl_name_cn reads. */
+static struct pl_span name(struct pl_rd *r)
+{
+    struct pl_span n = whole(r, PL_DER_SEQ);
+    r->bad |= !r->bad && !pl_name_ok(n);
+    return n;
+}
+
 struct extension {
     struct pl_span oid, value;
     bool critical;
@@ -102,7 +109,7 @@ static bool extension(struct pl_rd *r, struct extension *e)
         x.bad |= !e->critical;
     }
     e->value = pl_der(&x, PL_DER_OCTETS);
-    r->bad |= e->oid.n == 0 || pl_rd_end(&x) != PL_OK;
+    r->bad |= !pl_oid_ok(e->oid) || pl_rd_end(&x) != PL_OK;
     return !r->bad;
 }
 
@@ -210,6 +217,24 @@ static struct pl_span serial(struct pl_rd *r)
     return s.n == 1 && s.p[0] == 0 ? pl_span(NULL, 0) : s;
 }
 
+/* SubjectPublicKeyInfo ::= SEQUENCE { AlgorithmIdentifier, BIT STRING }; the key itself is read by
+ * whoever uses it. */
+static struct pl_span key_info(struct pl_rd *r)
+{
+    struct pl_span spki = whole(r, PL_DER_SEQ);
+    struct pl_rd all = pl_rd(spki), s = pl_rd(pl_der(&all, PL_DER_SEQ));
+    struct pl_rd alg = pl_rd(pl_der(&s, PL_DER_SEQ));
+    uint8_t tag;
+    r->bad |= !pl_oid_ok(pl_der(&alg, PL_DER_OID));
+    if (pl_rd_left(&alg) > 0) { /* parameters: a named curve, or NULL */
+        struct pl_span value = pl_der_any(&alg, &tag, NULL);
+        r->bad |= tag == PL_DER_OID ? !pl_oid_ok(value) : tag != PL_DER_NULL || value.n > 0;
+    }
+    bits(&s);
+    r->bad |= pl_rd_end(&s) != PL_OK || pl_rd_end(&alg) != PL_OK;
+    return spki;
+}
+
 static pl_err tbs(struct pl_cert *out, struct pl_span outer_alg, struct pl_span *out_exts)
 {
     struct pl_rd all = pl_rd(out->tbs), r = pl_rd(pl_der(&all, PL_DER_SEQ));
@@ -219,10 +244,10 @@ static pl_err tbs(struct pl_cert *out, struct pl_span outer_alg, struct pl_span 
     PL_REQUIRE(pl_rd_end(&v) == PL_OK && version == 2, X509_VERSION);
     out->serial = serial(&r);
     struct pl_span inner_alg = whole(&r, PL_DER_SEQ);
-    out->issuer = whole(&r, PL_DER_SEQ);
+    out->issuer = name(&r);
     out->valid = period(&r);
-    out->subject = whole(&r, PL_DER_SEQ);
-    out->spki = whole(&r, PL_DER_SEQ);
+    out->subject = name(&r);
+    out->spki = key_info(&r);
     PL_REQUIRE(!r.bad, X509_FORMAT);
     PL_REQUIRE(pl_span_eq(inner_alg, outer_alg), X509_ALGORITHM);
     if (pl_rd_left(&r) > 0) { /* unique ids ([1], [2]) end up refused here */
@@ -299,28 +324,6 @@ pl_err pl_cert_is_leaf(const struct pl_cert *cert)
     return PL_OK;
 }
 
-struct pl_span pl_name_cn(struct pl_span name)
-{
-    struct pl_rd all = pl_rd(name), rdns = pl_rd(pl_der(&all, PL_DER_SEQ));
-    struct pl_span cn = {0};
-    while (pl_rd_left(&rdns) > 0 && !rdns.bad) {
-        struct pl_rd set = pl_rd(pl_der(&rdns, PL_DER_SET));
-        while (pl_rd_left(&set) > 0 && !set.bad) {
-            struct pl_rd a = pl_rd(pl_der(&set, PL_DER_SEQ));
-            struct pl_span oid = pl_der(&a, PL_DER_OID);
-            uint8_t tag = 0;
-            struct pl_span text = pl_der_any(&a, &tag, NULL);
-            if (!pl_span_eq(oid, oid_cn))
-                continue;
-            if (cn.n > 0 || pl_rd_end(&a) != PL_OK ||
-                (tag != PL_DER_UTF8 && tag != PL_DER_PRINTABLE))
-                return pl_span(NULL, 0);
-            cn = text;
-        }
-    }
-    return cn;
-}
-
 /* One revokedCertificates entry; entry extensions must not be critical (no indirect CRLs). */
 static bool crl_entry(struct pl_rd *r, struct pl_span *out_serial)
 {
@@ -360,7 +363,7 @@ static bool crl_tbs(struct pl_crl *out, struct pl_span outer_alg)
     struct pl_rd all = pl_rd(out->tbs), r = pl_rd(pl_der(&all, PL_DER_SEQ));
     uint64_t version = pl_der_u64(&r);
     struct pl_span inner_alg = whole(&r, PL_DER_SEQ), one;
-    out->issuer = whole(&r, PL_DER_SEQ);
+    out->issuer = name(&r);
     out->valid.from_s = pl_der_time(&r);
     out->valid.to_s = pl_der_time(&r);
     if (r.bad || version != 1 || !pl_span_eq(inner_alg, outer_alg))

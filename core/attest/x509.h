@@ -42,8 +42,11 @@ PL_CHECKED pl_err pl_cert_signed_by(struct pl_crypto *c, const struct pl_cert *c
 PL_CHECKED pl_err pl_cert_may_issue(const struct pl_cert *cert, unsigned below);
 /* Is it an end entity that may sign? X509_IS_CA, X509_KEY_USAGE. */
 PL_CHECKED pl_err pl_cert_is_leaf(const struct pl_cert *cert);
-/* The one common name (UTF8String or PrintableString) of a Name; empty when there is not one. */
+/* A Name (whole) whose values are UTF8String, PrintableString or IA5String. */
+bool pl_name_ok(struct pl_span name);
+/* Its one common name; empty when there is not exactly one. */
 struct pl_span pl_name_cn(struct pl_span name);
+bool pl_oid_ok(struct pl_span oid); /* contents of a well-formed OBJECT IDENTIFIER */
 
 struct pl_crl {
     struct pl_span tbs, issuer, sig;
