@@ -25,6 +25,9 @@ PL_CHECKED pl_err pl_carrier_read(struct pl_crypto *c, struct pl_carrier *out, s
 /* The signature, under a header of exactly this typ. */
 PL_CHECKED pl_err pl_carrier_verify(struct pl_crypto *c, const struct pl_carrier *carrier,
                                     const char *typ);
+/* STATEMENT_TARGET unless one of its targets is this act at this vault. */
+PL_CHECKED pl_err pl_statement_covers_target(struct pl_crypto *c, const struct pl_statement *s,
+                                             const struct pl_act *act);
 /* 64 lower-case hex digits. */
 bool pl_statement_hex(struct pl_json *j, uint8_t out[static 32]);
 

@@ -274,8 +274,8 @@ pl_err pl_statement_verify(struct pl_crypto *c, struct pl_statement *out, struct
 
 /* ---- What it covers ------------------------------------------------------------------------- */
 
-static pl_err covers_target(struct pl_crypto *c, const struct pl_statement *s,
-                            const struct pl_act *act)
+pl_err pl_statement_covers_target(struct pl_crypto *c, const struct pl_statement *s,
+                                  const struct pl_act *act)
 {
     uint8_t mine[32];
     PL_TRY(pl_target(c, mine, s->typ, s->nonce, act));
@@ -335,7 +335,7 @@ pl_err pl_request_covers(struct pl_crypto *c, const struct pl_statement *s,
     PL_REQUIRE(s->op == act->op && s->op != PL_OP_NONE, STATEMENT_OP);
     PL_TRY(pl_params_sha256(c, params, act->op, &act->params));
     PL_REQUIRE(memcmp(params, s->params_sha256, 32) == 0, STATEMENT_PARAMS);
-    PL_TRY(covers_target(c, s, act));
+    PL_TRY(pl_statement_covers_target(c, s, act));
     PL_TRY(covers_requester(s, act->op, connection_sha256));
     PL_TRY(covers_display(s, act));
     return covers_time(s, now);
@@ -374,7 +374,7 @@ pl_err pl_grant_covers(struct pl_crypto *c, const struct pl_statement *s, const 
     PL_REQUIRE(act->op == PL_OP_CREATE && s->op == PL_OP_CREATE, STATEMENT_OP);
     PL_REQUIRE(s->type == act->params.type, STATEMENT_PARAMS);
     PL_REQUIRE(memcmp(act->params.policy_sha256, pl_policy_sha256(p), 32) == 0, STATEMENT_TARGET);
-    PL_TRY(covers_target(c, s, act));
+    PL_TRY(pl_statement_covers_target(c, s, act));
     PL_REQUIRE(memcmp(s->owner, s->signer_sha256, 32) == 0 && owns(p, s->owner), GRANT_OWNER);
     const uint8_t *subject = s->has_profile ? s->profile_sha256 : s->requester;
     PL_REQUIRE(pl_grant_names(p, who, s->has_profile, subject), GRANT_PROFILE);
