@@ -272,6 +272,11 @@ static void render_changes(struct page *g)
     say(g, "It may be frozen, and profiles and grants withdrawn, by ");
     say_agreeing(g, pl_guard_by(g->p, PL_GUARD_NARROW));
     end(g);
+    bool profiles = g->p->guard[PL_GUARD_PROFILES].listed;
+    begin(g);
+    say(g, "It may be unfrozen by ");
+    say_agreeing(g, profiles ? g->p->guard[PL_GUARD_PROFILES].by : g->p->group[PL_GROUP_OWNER]);
+    end(g);
     begin(g);
     say(g, "It may be deleted, restored and destroyed by ");
     say_agreeing(g, pl_guard_by(g->p, PL_GUARD_LIFECYCLE_ACTS));

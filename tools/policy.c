@@ -1,0 +1,114 @@
+/* pleiad policy: look at a policy offline, with the loader and the words that a vault uses. */
+#include "tools/tool.h"
+#include "platform/platform.h"
+#include "policy/policy.h"
+
+#include <stdio.h>
+
+static void free_crypto(struct pl_crypto **c) { pl_crypto_free(*c); }
+static void free_policy(struct pl_policy **p) { pl_policy_free(*p); }
+
+/* The policy of the file named by the argument. On failure the exit code, with the place and the
+ * remedy said; -1 when *out holds it. */
+static int load(struct tool *t, struct pl_policy **out)
+{
+    PL_CLEANUP(pl_wr_free) struct pl_wr text = pl_wr_heap(PL_POLICY_BYTES + 1);
+    PL_CLEANUP(free_crypto) struct pl_crypto *c = NULL;
+    struct pl_refusal why = {.pointer = ""};
+    *out = NULL;
+    pl_err e = pl_file_read(&text, t->args[0], PL_POLICY_BYTES + 1);
+    if (e == PL_OK)
+        e = pl_crypto_new(&c);
+    if (e != PL_OK)
+        return tool_fail(t, t->args[0], e);
+    e = pl_policy_load(out, c, pl_wr_span(&text), &why);
+    if (e == PL_OK)
+        return -1;
+    return tool_fail_with(t, t->args[0], e, "at %s: %s",
+                          why.pointer[0] ? why.pointer : "the document", why.text);
+}
+
+static pl_err print_check(const struct tool *t, const struct pl_policy *p)
+{
+    char digest[65];
+    pl_hex(digest, pl_span(pl_policy_sha256(p), 32));
+    if (!t->json) {
+        printf("%s\n", digest);
+        return PL_OK;
+    }
+    PL_CLEANUP(pl_wr_free) struct pl_wr w = pl_wr_heap(1024);
+    struct pl_jw j = pl_jw(&w);
+    pl_jw_open(&j, '{');
+    pl_jw_key(&j, "owner_quorum");
+    pl_jw_u64(&j, pl_policy_owner_quorum(p));
+    pl_jw_key(&j, "policy_sha256");
+    pl_jw_text(&j, digest);
+    pl_jw_key(&j, "principals");
+    pl_jw_u64(&j, pl_policy_principals(p));
+    pl_jw_key(&j, "profiles");
+    pl_jw_u64(&j, pl_policy_profiles(p));
+    pl_jw_close(&j, '}');
+    PL_TRY(pl_wr_end(&w));
+    return tool_json(t, pl_wr_span(&w));
+}
+
+static int check(struct tool *t)
+{
+    PL_CLEANUP(free_policy) struct pl_policy *p = NULL;
+    int code = load(t, &p);
+    if (code >= 0)
+        return code;
+    pl_err e = print_check(t, p);
+    return e == PL_OK ? TOOL_DONE : tool_fail(t, "output", e);
+}
+
+static pl_err print_sentences(const struct tool *t, const struct pl_policy *p)
+{
+    PL_CLEANUP(pl_wr_free) struct pl_wr text = pl_wr_heap(1 << 20);
+    PL_TRY(pl_policy_render(&text, p));
+    if (!t->json)
+        return tool_out_bytes(pl_wr_span(&text), false);
+    PL_CLEANUP(pl_wr_free) struct pl_wr w = pl_wr_heap(1 << 21);
+    struct pl_jw j = pl_jw(&w);
+    const char *at = (const char *)text.p, *end = at + text.n;
+    pl_jw_open(&j, '{');
+    pl_jw_key(&j, "sentences");
+    pl_jw_open(&j, '[');
+    for (const char *line = at; line < end; line = at + 1) {
+        for (at = line; *at != '\n'; at++)
+            ;
+        pl_jw_str(&j, pl_span(line, (size_t)(at - line)));
+    }
+    pl_jw_close(&j, ']');
+    pl_jw_close(&j, '}');
+    PL_TRY(pl_wr_end(&w));
+    return tool_json(t, pl_wr_span(&w));
+}
+
+static int render(struct tool *t)
+{
+    PL_CLEANUP(free_policy) struct pl_policy *p = NULL;
+    int code = load(t, &p);
+    if (code >= 0)
+        return code;
+    pl_err e = print_sentences(t, p);
+    return e == PL_OK ? TOOL_DONE : tool_fail(t, "output", e);
+}
+
+const struct tool_cmd tool_policy[] = {
+    {.verb = "check",
+     .summary = "load a policy as a vault would; print its digest",
+     .args = "FILE",
+     .min_args = 1,
+     .max_args = 1,
+     .example = "pleiad policy check examples/disk.json",
+     .run = check},
+    {.verb = "render",
+     .summary = "say a policy in numbered sentences",
+     .args = "FILE",
+     .min_args = 1,
+     .max_args = 1,
+     .example = "pleiad policy render examples/disk.json",
+     .run = render},
+    {0},
+};
