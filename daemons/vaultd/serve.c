@@ -269,6 +269,13 @@ static pl_err read_attestation(struct vaultd *vd, struct pl_wr *body)
     return e;
 }
 
+static pl_err read_openapi(struct vaultd *vd, struct pl_wr *body)
+{
+    (void)vd;
+    pl_wr_bytes(body, vaultd_openapi());
+    return pl_wr_end(body);
+}
+
 static const struct {
     const char *path;
     pl_err (*read)(struct vaultd *vd, struct pl_wr *body);
@@ -276,6 +283,7 @@ static const struct {
     {"/v1/status", read_status},
     {"/v1/identity", read_identity},
     {"/v1/attestation", read_attestation},
+    {"/v1/openapi.json", read_openapi},
 };
 
 static bool public_read(struct worker *w, pl_conn_id conn, uint32_t stream,

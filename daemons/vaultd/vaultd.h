@@ -165,6 +165,8 @@ void answer_error(struct worker *w, pl_conn_id conn, uint32_t stream, pl_err e);
 void answer_body(struct worker *w, pl_conn_id conn, uint32_t stream, int status,
                  struct pl_span body);
 
+struct pl_span vaultd_openapi(void); /* docs/openapi.json, as it was when this was built */
+
 /* upkeep.c */
 void upkeep(struct vaultd *vd);
 void upkeep_end(struct vaultd *vd);
