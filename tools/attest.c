@@ -4,6 +4,7 @@
 
 #include "attest/ratls.h"
 #include "platform/platform.h"
+#include "policy/policy.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 enum {
     ROOT_FILE_MAX = 16 * 1024,
     JSON_MAX = 256 * 1024,
+    PROFILE_MAX = 64 * 1024,
 };
 
 /* What the files of a collateral folder are called, and how large they may be. */
@@ -40,6 +42,8 @@ struct job {
     bool has_collateral, is_cert, bound;
     struct pl_ratls cert;
     struct pl_claims claims;
+    bool has_profile;
+    struct pl_profile profile;
     enum { ANSWER_ERROR = 0, ANSWER_BINDING, ANSWER_OK } answer;
     pl_err error;    /* why not authentic */
     pl_err accepted; /* PL_OK, or why not */
@@ -169,6 +173,17 @@ static pl_err read_collateral(struct job *j, const char *dir)
     return PL_OK;
 }
 
+/* Its document is that of policies; `why` says where it is wrong. */
+static pl_err read_profile(struct job *j, const char *path, struct pl_refusal *why)
+{
+    struct pl_wr text PL_CLEANUP(pl_wr_free) = pl_wr_heap(PROFILE_MAX);
+    if (!path)
+        return PL_OK;
+    PL_TRY(pl_file_read(&text, path, PROFILE_MAX));
+    j->has_profile = true;
+    return pl_profile_load(&j->profile, NULL, j->crypto, pl_wr_span(&text), why);
+}
+
 /* ---- The answer ---- */
 
 /* A certificate is DER, and no evidence begins like one. */
@@ -217,6 +232,15 @@ static pl_err verify(struct job *j)
     PL_TRY(pl_evidence_verify(&j->verifier, &j->claims, evidence, pl_report_data_unchecked()));
     j->answer = ANSWER_OK;
     return PL_OK;
+}
+
+/* The profile instead of the default policy, when there is one. */
+static pl_err accepted(const struct job *j)
+{
+    PL_REQUIRE(j->answer == ANSWER_OK, PROFILE_TEE);
+    if (j->has_profile)
+        return pl_profile_match(&j->claims, &j->profile, j->verifier.now);
+    return pl_accept_default(&j->claims);
 }
 
 /* ---- Output ---- */
@@ -455,6 +479,8 @@ static int run_verify(struct tool *t)
     struct job *j PL_CLEANUP(job_end) = calloc(1, sizeof(*j));
     const char *evidence = tool_text(t, "evidence");
     const char *roots = tool_text(t, "roots"), *dir = tool_text(t, "collateral");
+    const char *profile = tool_text(t, "profile");
+    struct pl_refusal why = {0};
     int64_t now = 0;
     if (!j)
         return tool_fail(t, "attest verify", PL_FAIL(NO_MEMORY));
@@ -473,6 +499,8 @@ static int run_verify(struct tool *t)
         return tool_fail(t, roots ? roots : "roots", e);
     if ((e = read_collateral(j, dir)) != PL_OK)
         return tool_fail(t, dir, e);
+    if ((e = read_profile(j, profile, &why)) != PL_OK)
+        return tool_fail_with(t, profile, e, why.text[0] ? "%s: %s" : "", why.pointer, why.text);
     j->verifier = (struct pl_verifier){.crypto = j->crypto,
                                        .roots = &j->roots,
                                        .collateral = &j->collateral,
@@ -482,7 +510,7 @@ static int run_verify(struct tool *t)
     j->error = verify(j);
     if (j->error != PL_OK)
         j->answer = ANSWER_ERROR;
-    j->accepted = j->answer == ANSWER_OK ? pl_accept_default(&j->claims) : PL_FAIL(PROFILE_TEE);
+    j->accepted = accepted(j);
     return report(j);
 }
 
@@ -509,6 +537,10 @@ static const struct tool_opt verify_opts[] = {
      .arg = TOOL_DIR,
      .meta = "DIR",
      .help = "trust these root certificates (*.pem) instead of those compiled in"},
+    {.name = "profile",
+     .arg = TOOL_FILE,
+     .meta = "FILE",
+     .help = "accept what this profile (JSON) accepts instead of the default policy"},
     {0},
 };
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 
 pleiad = os.environ["PLEIAD"]
 shared = os.environ.get("PL_SHARED") or sys.argv[1]
@@ -61,6 +62,26 @@ def quote(folder, roots, tee):
         check(code == 1 and got["result"] == "error", os.path.basename(folder) + " without its root")
 
 
+def profile(folder, work):
+    """The profile decides instead of the default policy, both ways."""
+    want = json.load(open(f"{folder}/expected.json"))
+    base = {"tee": "sgx", "measurements": {"mrenclave": [want["mrenclave"]]}, "platforms": "any",
+            "tcb": [want["tcb_status"]]}
+    other = dict(base, measurements={"mrenclave": ["00" * 32]})
+    sim = dict(base, tee="sim-sgx")
+    for body, exit_code, reason in ((base, 0, None), (other, 1, "PROFILE_MEASUREMENT"),
+                                    (sim, 1, "PROFILE_TEE"), (dict(base, x=1), 1, "load")):
+        with open(f"{work}/profile.json", "w") as f:
+            json.dump(body, f)
+        code, got = run("--evidence", f"{folder}/quote.bin", "--collateral", folder, "--at",
+                        want["verification_time"], "--profile", f"{work}/profile.json")
+        if reason == "load":
+            check(code != 0 and got["result"] == "no JSON", "a profile with an unknown field")
+        else:
+            check(code == exit_code and got.get("reason") == reason,
+                  f"profile: {reason or 'accepted'}", str(got)[:200])
+
+
 def certificate(folder):
     want = json.load(open(f"{folder}/expected.json"))
     code, got = run("--evidence", f"{folder}/cert.der")
@@ -87,6 +108,8 @@ if not os.path.isdir(vectors):
 for f in folders("sgx"):
     own = os.path.exists(f"{f}/test_root.pem")
     quote(f, f if own else None, "custom-test_root" if own else "sgx")
+with tempfile.TemporaryDirectory() as d:
+    profile(f"{vectors}/sgx/cmc-v3-c0806f-outofdate", d)
 for f in folders("dcap-synthetic", "sgx-"):
     quote(f, f"{vectors}/dcap-synthetic", "custom-test_root")
 for f in folders("ratls"):
