@@ -273,6 +273,8 @@ static ssize_t md_pwrite(void *ctx, int fd, const void *in, size_t n, uint64_t a
     ssize_t result = (ssize_t)n;
     if (d->crashed)
         return -EIO;
+    if (d->direct == 2 && d->fds[fd].mode == PL_IO_DIRECT)
+        return -EINVAL;
     if (d->each)
         d->each(d->to, in, n);
     if (hit(d)) {

@@ -41,7 +41,9 @@ struct md_plan {
 
 struct md_disk;
 
-struct md_disk *md_new(int direct); /* 0: refuses PL_IO_DIRECT, as some file systems do */
+/* direct: 1 takes PL_IO_DIRECT; 0 refuses it; 2 takes it and refuses each write, as some file
+ * systems do. */
+struct md_disk *md_new(int direct);
 void md_free(struct md_disk *d);
 const struct pl_io *md_io(struct md_disk *d);
 void md_plan(struct md_disk *d, struct md_plan plan); /* and counts calls from 0 again */

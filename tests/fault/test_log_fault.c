@@ -73,7 +73,7 @@ struct outcome {
     bool reached;     /* the workload made as many calls */
 };
 
-static struct outcome one(struct md_plan plan, bool direct, bool power, enum md_loss loss)
+static struct outcome one(struct md_plan plan, int direct, bool power, enum md_loss loss)
 {
     struct md_disk *d = md_new(direct);
     toy_init(&toy, md_io(d), "/vault");
@@ -85,7 +85,7 @@ static struct outcome one(struct md_plan plan, bool direct, bool power, enum md_
     if (!test_check(broken == NULL, broken ? broken : "", __FILE_NAME__, __LINE__))
         printf("# fault %d at call %lu for %lu, part %d of sector %u, %s, power %d loss %d\n",
                (int)plan.fault, (unsigned long)plan.from, (unsigned long)plan.calls, (int)plan.part,
-               plan.cut, direct ? "direct" : "cached", power, (int)loss);
+               plan.cut, direct == 1 ? "direct" : "cached", power, (int)loss);
     md_free(d);
     return out;
 }
@@ -93,7 +93,7 @@ static struct outcome one(struct md_plan plan, bool direct, bool power, enum md_
 /* Every k, until the workload makes fewer calls than that. */
 static void every_call(enum md_fault fault, uint64_t calls, bool power, enum md_loss loss)
 {
-    for (int direct = 0; direct < 2; direct++) {
+    for (int direct = 0; direct < 3; direct++) {
         uint64_t k = 0;
         while (one((struct md_plan){.fault = fault, .from = k, .calls = calls}, direct, power, loss)
                    .reached)
@@ -139,14 +139,14 @@ static void every_sector(enum md_fault fault, uint64_t calls, bool power)
     unsigned torn = 0;
     for (uint64_t k = 0; more; k++) {
         struct md_plan plan = {.fault = fault, .from = k, .calls = calls};
-        struct outcome first = one(plan, true, power, MD_LOSE_ALL);
+        struct outcome first = one(plan, 1, power, MD_LOSE_ALL);
         more = first.reached;
         /* the zeros of a segment and a snapshot's chunks before their rename: a few cuts will do */
         unsigned step = first.sectors > 32 ? first.sectors / 3 : 1;
         for (plan.cut = 0; plan.cut < first.sectors; plan.cut += step)
             for (int part = MD_BEFORE; part <= MD_BUT; part++) {
                 plan.part = (enum md_part)part;
-                torn += one(plan, true, power, MD_LOSE_ALL).reached;
+                torn += one(plan, 1, power, MD_LOSE_ALL).reached;
             }
     }
     CHECK(torn > 500);
