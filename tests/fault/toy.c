@@ -199,7 +199,7 @@ pl_err toy_snapshot(struct toy *t)
     pl_store_mark(t->store, &mark);
     if (pl_store_durable(t->store) < mark.index)
         toy_turn(t);
-    if (pl_store_state(t->store) != PL_STORE_RUNNING)
+    if (pl_store_state(t->store) != PL_STORE_RUNNING || pl_store_durable(t->store) < mark.index)
         return PL_FAIL(LOG_LOCKED);
     struct pulled p = {t, 0, FILLER + 8 * mark.index};
     return pl_store_snapshot(t->store, &mark, tree, pull, &p);
