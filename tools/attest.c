@@ -500,7 +500,8 @@ static int run_verify(struct tool *t)
     if ((e = read_collateral(j, dir)) != PL_OK)
         return tool_fail(t, dir, e);
     if ((e = read_profile(j, profile, &why)) != PL_OK)
-        return tool_fail_with(t, profile, e, why.text[0] ? "%s: %s" : "", why.pointer, why.text);
+        return why.text[0] ? tool_fail_with(t, profile, e, "%s: %s", why.pointer, why.text)
+                           : tool_fail(t, profile, e);
     j->verifier = (struct pl_verifier){.crypto = j->crypto,
                                        .roots = &j->roots,
                                        .collateral = &j->collateral,
