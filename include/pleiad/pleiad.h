@@ -1,0 +1,326 @@
+/* libpleiad: a key split over vaults that do not trust each other, put together again only here.
+ *
+ *     struct pl_app *app;
+ *     struct pl_anchor *anchor;
+ *     struct pl_secret key;
+ *     struct pl_report report;
+ *     const struct pl_app_config cfg = {.collateral = "/etc/pleiad/collateral"};
+ *     pl_err e = pl_app_open(&app, &cfg);
+ *     if (pl_ok(e))
+ *         e = pl_anchor_measured(&anchor, app, "anchor.json");
+ *     if (pl_ok(e))
+ *         e = pl_recover(app, &(struct pl_recover_order){.anchor = anchor, .descriptor = text,
+ *                        .descriptor_bytes = n, .bound = bound}, &key, &report);
+ *
+ * Layers, usable one by one: discovery (pl_place_*), one vault (pl_vault_call), the constellation
+ * (pl_split, pl_recover, pl_keys_status, pl_keys_delete). The long ones exist as start / step /
+ * finish too (pl_work_*); the blocking call is a loop over these.
+ *
+ * No vault is spoken to before it proved what the anchor asks of it: its evidence in the channel's
+ * certificate under the roots of pl_app_config, one of the anchor's vault profiles (which must name
+ * a configuration root), the vault_id that was expected, a key list of its identity. Nothing secret
+ * leaves before its evidence over this very connection. Functions and members named `insecure_` are
+ * the only way to ask for less.
+ *
+ * One thread at a time uses an app and what came from it; several apps may be used in parallel.
+ * Outputs are NULL or zero on error. Errors stay valid for ever and are nobody's to free. */
+#ifndef PLEIAD_PLEIAD_H
+#define PLEIAD_PLEIAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PL_API         __attribute__((visibility("default")))
+#define PL_API_CHECKED __attribute__((visibility("default"), warn_unused_result))
+
+/* ---- Errors ---------------------------------------------------------------------------------- */
+
+struct pl_site;
+typedef const struct pl_site *pl_err;
+
+PL_API bool pl_ok(pl_err e);                               /* false for NULL */
+PL_API const char *pl_error_name(pl_err e);                /* "SHARE_FEW": stable, for programs */
+PL_API const char *pl_error_text(pl_err e);                /* a sentence: what to do next */
+PL_API const char *pl_error_class(pl_err e);               /* "PEER", "DENIED", "INVALID", ... */
+PL_API const char *pl_error_file(pl_err e, int *out_line); /* where it was found */
+PL_API const char *pl_library_version(void);
+
+/* ---- This process ---------------------------------------------------------------------------- */
+
+/* A root of attestation beside the vendors' keys that are compiled in. */
+struct pl_root_file {
+    const char *path;  /* certificate, PEM or DER */
+    const char *label; /* a-z 0-9 - . _ */
+    const char *tee;   /* "sgx" */
+    bool development;  /* of simulated hardware: evidence under it is named "sim-sgx" */
+};
+
+struct pl_app_config {
+    /* Back end of the TEE this process runs in, by name; NULL: the first that is here, or none.
+     * With `must_attest` none is an error, not a caller without evidence. */
+    const char *tee;
+    bool must_attest;
+    bool no_tee;            /* do not look for one: an owner at his desk */
+    const char *collateral; /* folder; without it no evidence verifies */
+    const struct pl_root_file *root;
+    size_t roots;
+    const char
+        *client_key; /* file of a P-256 key (PKCS#8, PEM) for the channel; NULL: a fresh one */
+};
+
+struct pl_app; /* TEE, trust, channel certificate, the loop */
+
+/* Opens the TEE first: call early, before other threads exist. The channel certificate is made now,
+ * with evidence where there is a TEE. */
+PL_API_CHECKED pl_err pl_app_open(struct pl_app **out, const struct pl_app_config *cfg);
+PL_API void pl_app_close(struct pl_app *app); /* NULL allowed */
+PL_API bool pl_app_attested(const struct pl_app *app);
+/* SHA-256 of the channel key's SPKI: the `requester` of a grant for this process. */
+PL_API const uint8_t *pl_app_key_sha256(const struct pl_app *app);
+/* What failed, beside the error: a file, a JSON pointer, a policy's refusal; "" for nothing. Valid
+ * until the next call with this app. NULL app: of the last pl_app_open of this thread. */
+PL_API const char *pl_app_detail(const struct pl_app *app);
+/* A file of this process's measured input, as it was when it was measured; false: no such. */
+PL_API bool pl_app_measured(struct pl_app *app, const char *name, const void **out, size_t *out_n);
+
+/* ---- Secrets --------------------------------------------------------------------------------- */
+
+/* In locked memory, left out of core dumps. */
+struct pl_secret {
+    uint8_t *p;
+    size_t n, mapped;
+};
+PL_API_CHECKED pl_err pl_secret_new(struct pl_secret *out, size_t n); /* zeros */
+PL_API void pl_secret_free(struct pl_secret *s); /* wipes; NULL and zeros allowed */
+PL_API_CHECKED pl_err pl_random(void *out, size_t n);
+
+/* ---- Anchor: what a descriptor is judged by -------------------------------------------------- */
+
+enum { PL_ID_BYTES = 32, PL_VAULTS_MAX = 64 };
+
+struct pl_anchor; /* owner's root key, vault profiles, key id or instance id */
+
+/* From measured input: whoever changes it changes the measurement, and no vault answers. */
+PL_API_CHECKED pl_err pl_anchor_measured(struct pl_anchor **out, struct pl_app *app,
+                                         const char *file_name);
+/* From bytes that are as trustworthy as wherever the caller took them from. */
+PL_API_CHECKED pl_err pl_anchor_read(struct pl_anchor **out, struct pl_app *app, const void *json,
+                                     size_t n);
+/* As pl_anchor_read, and vault profiles without a configuration root are taken: whoever runs such a
+ * vault chooses whom it believes. */
+PL_API_CHECKED pl_err pl_anchor_insecure_any_config(struct pl_anchor **out, struct pl_app *app,
+                                                    const void *json, size_t n);
+PL_API void pl_anchor_free(struct pl_anchor *a);
+PL_API const uint8_t *pl_anchor_owner_sha256(const struct pl_anchor *a);
+
+/* Makes one (the owner). owner_spki: DER; exactly one of instance_id and key_id, 32 bytes;
+ * profiles: JSON texts. *out_json is malloc'ed. */
+struct pl_anchor_order {
+    const void *owner_spki;
+    size_t owner_spki_bytes;
+    const uint8_t *instance_id, *key_id;
+    const char *const *vault_profile;
+    size_t vault_profiles;
+};
+PL_API_CHECKED pl_err pl_anchor_make(char **out_json, struct pl_app *app,
+                                     const struct pl_anchor_order *order);
+
+/* ---- Discovery: where vaults are ------------------------------------------------------------- */
+
+struct pl_place {
+    uint8_t vault_id[PL_ID_BYTES];
+    char endpoint[256]; /* host:port */
+};
+/* "<64 hex digits>@host:port". */
+PL_API_CHECKED pl_err pl_place_parse(struct pl_place *out, const char *text);
+/* A page of signed entries (a static file, or a registry's answer): every entry's key list,
+ * signature and dates are verified, and its evidence under the app's roots; of two entries of one
+ * vault the higher serial counts. Entries that do not verify are left out and counted in *out_bad
+ * (may be NULL): whoever serves the page can leave out entries anyway. `now` past not_after: also
+ * left out. At most `cap` places; their number in *out_n. */
+PL_API_CHECKED pl_err pl_places_read(struct pl_app *app, const void *page, size_t bytes,
+                                     struct pl_place *out, size_t cap, size_t *out_n,
+                                     size_t *out_bad);
+
+/* ---- What happened at each vault ------------------------------------------------------------- */
+
+enum pl_step {
+    PL_STEP_NONE = 0,
+    PL_STEP_CONNECT,  /* TCP, TLS, and the vault's evidence */
+    PL_STEP_SESSION,  /* evidence over this connection */
+    PL_STEP_REQUEST,  /* asked, not answered */
+    PL_STEP_VERIFIED, /* answered, and the answer verified */
+};
+struct pl_report_vault {
+    uint8_t vault_id[PL_ID_BYTES];
+    char endpoint[256];
+    enum pl_step step;   /* how far it came */
+    pl_err why;          /* NULL while nothing failed */
+    bool wrong;          /* its share is not the one that was stored */
+    bool used;           /* its share is in the result; its vault is in the split */
+    unsigned ms;         /* from the start of the call to its answer or failure */
+    char request_id[24]; /* of a problem it answered with; "" without */
+    char detail[256];    /* what it said; "" */
+    char state[17];      /* state of the key there, where it was asked for; "" */
+};
+struct pl_report {
+    size_t vaults;
+    struct pl_report_vault vault[PL_VAULTS_MAX];
+    unsigned ms;
+};
+PL_API const char *pl_step_text(enum pl_step s);
+
+/* ---- Split ----------------------------------------------------------------------------------- */
+
+struct pl_split_order {
+    const char *name;    /* 1 to 128 bytes; key id = HMAC(instance id, name) */
+    unsigned k, n;       /* 2 <= k <= n */
+    unsigned min_vaults; /* 0: n. Fewer vaults than n are good enough down to this */
+    const struct pl_secret *secret;
+    const uint8_t *bound;   /* 32 bytes: what the key is for; NULL: zeros */
+    const char *descriptor; /* path, and its folder is where the journal lives; must not exist */
+    const struct pl_anchor *anchor;
+    const void *grant; /* the owner's grant file */
+    size_t grant_bytes;
+    const struct pl_place
+        *place; /* candidates; those that the grant does not list are passed over */
+    size_t places;
+    unsigned vendors;     /* --diversity vendor:N; 0: any. Platforms always differ */
+    unsigned deadline_ms; /* of each phase; 0: 15000 */
+};
+/* Splits, stores, activates; on PL_OK the descriptor is at its path. Files while it runs, none with
+ * a secret or a share: PATH.journal (vaults, handles, states), PATH.new (the whole descriptor).
+ * SPLIT_UNFINISHED when such files of an interrupted call are there: pl_split_resume first.
+ * SPLIT_FEW with the report naming each vault. report may be NULL. */
+PL_API_CHECKED pl_err pl_split(struct pl_app *app, const struct pl_split_order *order,
+                               struct pl_report *report);
+
+enum pl_resumed {
+    PL_RESUMED_NOTHING = 0, /* nothing was interrupted */
+    PL_RESUMED_DONE,        /* the split is complete: the descriptor is at its path. The secret is
+                             * the one of the interrupted call: recover it */
+    PL_RESUMED_UNDONE,      /* prepared shares were dropped: split anew, with a new secret */
+};
+/* Needs anchor, descriptor and deadline_ms of the order; `bound` when it is not NULL must be that
+ * of the interrupted split. */
+PL_API_CHECKED pl_err pl_split_resume(struct pl_app *app, const struct pl_split_order *order,
+                                      enum pl_resumed *out, struct pl_report *report);
+
+/* ---- Recover --------------------------------------------------------------------------------- */
+
+struct pl_recover_order {
+    const void *descriptor; /* a hint: whoever holds the disk can replace it */
+    size_t descriptor_bytes;
+    const struct pl_anchor *anchor;
+    const uint8_t *bound;         /* 32 bytes that the key must be bound to; NULL: zeros */
+    const char *name;             /* NULL: any that the anchor covers */
+    const struct pl_place *place; /* newer endpoints; may be empty */
+    size_t places;
+    unsigned deadline_ms; /* 0: 5000 */
+};
+/* All vaults at once; the first k verified answers win. A wrong share is named in the report when
+ * the others suffice. RECOVER_FEW at the deadline, or as soon as too few are left, with the report
+ * naming each vault and cause; ANCHOR_* before anything is combined. report may be NULL. */
+PL_API_CHECKED pl_err pl_recover(struct pl_app *app, const struct pl_recover_order *order,
+                                 struct pl_secret *out, struct pl_report *report);
+
+/* What a descriptor says of itself; nothing of it is verified. */
+struct pl_descriptor_info {
+    char name[129];
+    uint8_t key_id[32], bound[32];
+    unsigned k, n;
+    uint64_t generation;
+    size_t vaults;
+    struct pl_descriptor_place {
+        struct pl_place place;
+        uint8_t handle[16];
+    } vault[PL_VAULTS_MAX];
+};
+PL_API_CHECKED pl_err pl_descriptor_info(struct pl_descriptor_info *out, struct pl_app *app,
+                                         const void *descriptor, size_t bytes);
+
+/* ---- Every vault of a descriptor ------------------------------------------------------------- */
+
+/* Describes the key at each: report.vault[i].state. PL_OK when at least one answered. */
+PL_API_CHECKED pl_err pl_keys_status(struct pl_app *app, const struct pl_recover_order *order,
+                                     struct pl_report *report);
+/* Deletes it at each (restorable by its owner for seven days). PL_OK when all did. */
+PL_API_CHECKED pl_err pl_keys_delete(struct pl_app *app, const struct pl_recover_order *order,
+                                     struct pl_report *report);
+
+/* ---- One vault ------------------------------------------------------------------------------- */
+
+struct pl_answer {
+    int status; /* HTTP; problems come as errors, with *this filled too */
+    char *body; /* JSON, ended by NUL; wiped by pl_answer_free */
+    size_t n;
+};
+PL_API void pl_answer_free(struct pl_answer *a); /* NULL and zeros allowed */
+
+struct pl_call_order {
+    const struct pl_place *place;
+    const struct pl_anchor *anchor;
+    const char *method, *path; /* "GET", "/v1/status"; see docs/openapi.json */
+    const void *body;          /* JSON; empty: none */
+    size_t body_bytes;
+    const char *idempotency_key; /* NULL: none */
+    unsigned deadline_ms;        /* 0: 5000 */
+};
+/* Connects, verifies, binds the session, asks once. `seen` (may be NULL) tells how far it came. */
+PL_API_CHECKED pl_err pl_vault_call(struct pl_app *app, const struct pl_call_order *order,
+                                    struct pl_answer *out, struct pl_report_vault *seen);
+
+/* What a vault's verified evidence says, for people: JSON, malloc'ed. Any profile: nothing is
+ * accepted by this call, it shows who answers. */
+PL_API_CHECKED pl_err pl_vault_show(struct pl_app *app, const char *endpoint, char **out_json);
+
+/* ---- Grants (the owner) ---------------------------------------------------------------------- */
+
+struct pl_grant_spec {
+    const char *name, *owner_name; /* what the owner calls it; the member of principals.owner */
+    const void *policy;            /* template */
+    size_t policy_bytes;
+    const uint8_t *instance_id; /* 32 bytes, as in the anchor */
+    const char *profile;        /* a profile of the template, or NULL and requester */
+    const uint8_t *requester;   /* 32 bytes, SPKI hash of a channel key */
+    uint32_t count;             /* keys that may be made at each vault */
+    int64_t life_s;             /* 0: a day */
+    const uint8_t (*vault_id)[PL_ID_BYTES];
+    size_t vaults;
+    const char *owner_key; /* file: PKCS#8, PEM, P-256 or Ed25519 */
+    bool one_owner_key;    /* the same key at every vault: vaults can tell */
+};
+/* *out_json is malloc'ed. */
+PL_API_CHECKED pl_err pl_grant_make(char **out_json, struct pl_app *app,
+                                    const struct pl_grant_spec *spec);
+
+/* ---- Start, step, finish --------------------------------------------------------------------- */
+
+struct pollfd;
+struct pl_work; /* one call under way; at most one per app */
+
+PL_API_CHECKED pl_err pl_recover_start(struct pl_work **out, struct pl_app *app,
+                                       const struct pl_recover_order *order);
+PL_API_CHECKED pl_err pl_split_start(struct pl_work **out, struct pl_app *app,
+                                     const struct pl_split_order *order);
+/* Fills fds for poll(2) and how long to wait at most. Returns how many of cap (PL_VAULTS_MAX) are
+ * used. */
+PL_API size_t pl_work_poll(struct pl_work *w, struct pollfd *fds, size_t cap, int *out_timeout_ms);
+/* Does what can be done now; true when it is finished. Fetching own evidence blocks for as long as
+ * the TEE takes, once for all vaults that wait; so does the fsync of a split's files. */
+PL_API bool pl_work_step(struct pl_work *w);
+/* Ends it, finished or not (an unfinished one is given up), and frees it. */
+PL_API_CHECKED pl_err pl_recover_finish(struct pl_work *w, struct pl_secret *out,
+                                        struct pl_report *report);
+PL_API_CHECKED pl_err pl_split_finish(struct pl_work *w, struct pl_report *report);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
