@@ -50,6 +50,7 @@ static int measured_fd(const struct machine *m)
 static int in_child(int (*what)(int fd), int fd)
 {
     int status = -1;
+    CHECK(shared()->pid > 0); /* started here: a child would leave its own machine behind */
     fflush(stdout);
     pid_t pid = fork();
     if (pid == 0) {
@@ -135,41 +136,48 @@ static int take_descriptor(int channel)
 TEST(a_descriptor_that_was_passed_on_is_worth_nothing)
 {
     int ends[2], status = -1;
+    NEED(CHECK(shared()->pid > 0));
     CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
     fflush(stdout);
     pid_t pid = fork();
-    if (pid == 0)
+    if (pid == 0) {
+        alarm(30);
         _exit(pass_descriptor(ends[1]));
+    }
+    close(ends[1]);
     int fd = take_descriptor(ends[0]);
     CHECK(fd >= 0);
     CHECK(ask_key(fd) == 0);
     CHECK(write(ends[0], "", 1) == 1 && waitpid(pid, &status, 0) == pid && status == 0);
-    close(fd), close(ends[0]), close(ends[1]);
+    close(fd), close(ends[0]);
 }
 
 /* The owner ends while a thief holds the descriptor: the pidfd tells, not the socket. */
 TEST(a_verdict_dies_with_its_process)
 {
     int ends[2], status = -1;
+    NEED(CHECK(shared()->pid > 0));
     CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
     fflush(stdout);
     pid_t pid = fork();
-    if (pid == 0)
+    if (pid == 0) {
+        alarm(30);
         _exit(pass_descriptor(ends[1]));
+    }
+    close(ends[1]);
     int fd = take_descriptor(ends[0]);
     CHECK(fd >= 0 && write(ends[0], "", 1) == 1 && waitpid(pid, &status, 0) == pid);
     CHECK(raw_answer(fd) == 0); /* closed without a word from us */
-    close(fd), close(ends[0]), close(ends[1]);
+    close(fd), close(ends[0]);
 }
 
-/* Same process id, same pidfd, same descriptor: another program. It speaks through its standard
- * input, which is the connection: `cat` sends the request it finds in a file. */
-static int become_another(int fd)
+/* Same process id, same pidfd, same descriptor: another program, which sends the request it finds
+ * in a file, and lives on until its standard input ends. */
+static int become_another(int fd, int input)
 {
-    int request = open(sim_path("request"), O_RDONLY);
-    if (request < 0 || dup2(request, 0) != 0 || dup2(fd, 1) != 1)
+    if (dup2(input, 0) != 0 || dup2(fd, 1) != 1)
         return 99;
-    execl("/bin/cat", "cat", (char *)NULL);
+    execl("/bin/cat", "cat", sim_path("request"), "-", (char *)NULL);
     return 98;
 }
 
@@ -178,10 +186,12 @@ TEST(exec_ends_the_verdict)
     uint8_t frame[] = {0, 0, 0, 5, PL_SIM_SEAL_KEY, 'r', 'o', 'o', 't'};
     int status = -1, ends[2];
     CHECK_OK(pl_file_write(sim_path("request"), PL_ARR(frame), 0600, PL_FILE_REPLACE));
+    NEED(CHECK(shared()->pid > 0));
     CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
     fflush(stdout);
     pid_t pid = fork();
     if (pid == 0) {
+        alarm(30);
         int fd = measured_fd(shared());
         if (ask_key(fd) != PL_SIM_OK) /* before exec it works */
             _exit(97);
@@ -191,12 +201,13 @@ TEST(exec_ends_the_verdict)
             uint8_t got = (uint8_t)raw_answer(fd);
             _exit(write(ends[1], &got, 1) == 1 && cat > 0 ? 0 : 1);
         }
-        _exit(become_another(fd));
+        _exit(become_another(fd, ends[1]));
     }
+    close(ends[1]);
     uint8_t got = 99;
     CHECK(read(ends[0], &got, 1) == 1 && got == 0);
+    close(ends[0]);
     CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    close(ends[0]), close(ends[1]);
 }
 
 /* --- what runs is what is measured --- */
