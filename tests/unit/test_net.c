@@ -266,7 +266,7 @@ TEST(many_requests_on_several_links)
     CHECK_OK(a[0].closed_why);
     pl_client_free(cl);
     WAIT(connections() == 0);
-    CHECK(closed == 3);
+    CHECK(__atomic_load_n(&closed, __ATOMIC_SEQ_CST) == 3);
     unserve(1000);
 }
 
@@ -282,7 +282,7 @@ TEST(a_parked_request_is_answered_from_another_thread)
     uint64_t end = now_ms() + 10000;
     while (__atomic_load_n(&parked_conn, __ATOMIC_SEQ_CST) == 0 && now_ms() < end)
         pl_client_run(cl, have_all, &a, 5);
-    NEED(CHECK(parked_conn != 0));
+    NEED(CHECK(__atomic_load_n(&parked_conn, __ATOMIC_SEQ_CST) != 0));
     pl_worker_wake(pl_server_worker(server, 0));
     pl_worker_wake(pl_server_worker(server, 1));
     pl_client_run(cl, have_all, &a, 10000);
@@ -341,7 +341,7 @@ TEST(verdicts_come_before_any_byte)
     ask(l, "/echo", PL_LIT("{}"), 10000);
     pl_client_run(cl, is_closed, &b, 10000);
     CHECK(b.answers == 0 && b.failures == 1 && b.closes == 1);
-    CHECK(refused_now == 1);
+    CHECK(__atomic_load_n(&refused_now, __ATOMIC_SEQ_CST) == 1);
     struct pl_server_stats s;
     pl_server_stats(server, &s);
     CHECK(s.requests == 0 && s.handshake_failures >= 1);
