@@ -269,30 +269,46 @@ pl_err pl_ratls_binding(struct pl_crypto *c, const struct pl_ratls *cert)
     return PL_OK;
 }
 
+/* What the leaf says of its own life, and what its claims say. */
+static pl_err leaf_period(const struct pl_ratls *cert, struct pl_interval at, struct pl_period *out)
+{
+    *out = cert->valid;
+    PL_HOLDS(at, cert->valid, RATLS_EXPIRED);
+    if (cert->has_pleiad) {
+        struct pl_period said = {cert->pleiad.not_before_s, cert->pleiad.not_after_s};
+        PL_HOLDS(at, said, RATLS_PERIOD);
+        *out = pl_period_both(*out, said);
+    }
+    return PL_OK;
+}
+
 static pl_err verify(const struct pl_verifier *v, struct pl_claims *out,
                      const struct pl_ratls *cert)
 {
     uint8_t want[PL_REPORT_DATA_BYTES];
     struct pl_claims second;
     PL_REQUIRE(cert->evidences > 0, RATLS_NO_EVIDENCE);
-    PL_HOLDS(v->now, cert->valid, RATLS_EXPIRED);
     for (unsigned i = 0; i < cert->evidences; i++) {
         PL_TRY(bound(v->crypto, cert, &cert->evidence[i], want));
         PL_TRY(pl_evidence_verify(v, i ? &second : out, cert->evidence[i].evidence,
                                   pl_report_data(want)));
         PL_REQUIRE(i == 0 || pl_claims_same_instance(out, &second), RATLS_MANY);
     }
-    struct pl_period valid = {out->earliest_s, out->latest_s};
-    valid = pl_period_both(valid, cert->valid);
-    if (cert->has_pleiad) {
-        struct pl_period said = {cert->pleiad.not_before_s, cert->pleiad.not_after_s};
-        PL_HOLDS(v->now, said, RATLS_PERIOD);
-        valid = pl_period_both(valid, said);
-    }
-    out->earliest_s = valid.from_s;
-    out->latest_s = valid.to_s;
     out->has_pleiad = cert->has_pleiad;
     out->pleiad = cert->pleiad;
+    return PL_OK;
+}
+
+static pl_err verify_leaf(const struct pl_verifier *v, struct pl_claims *out,
+                          const struct pl_ratls *cert)
+{
+    struct pl_period leaf;
+    PL_REQUIRE(cert->evidences > 0, RATLS_NO_EVIDENCE);
+    PL_TRY(leaf_period(cert, v->now, &leaf));
+    PL_TRY(verify(v, out, cert));
+    leaf = pl_period_both(leaf, (struct pl_period){out->earliest_s, out->latest_s});
+    out->earliest_s = leaf.from_s;
+    out->latest_s = leaf.to_s;
     return PL_OK;
 }
 
@@ -300,7 +316,20 @@ pl_err pl_ratls_verify(const struct pl_verifier *v, struct pl_claims *out,
                        const struct pl_ratls *cert)
 {
     *out = (struct pl_claims){0};
-    pl_err e = verify(v, out, cert);
+    pl_err e = verify_leaf(v, out, cert);
+    if (e != PL_OK)
+        *out = (struct pl_claims){0};
+    return e;
+}
+
+pl_err pl_ratls_verify_signed_at(const struct pl_verifier *v, struct pl_claims *out,
+                                 const struct pl_ratls *cert, int64_t then_s)
+{
+    struct pl_period leaf;
+    *out = (struct pl_claims){0};
+    pl_err e = leaf_period(cert, (struct pl_interval){then_s, then_s}, &leaf);
+    if (e == PL_OK)
+        e = verify(v, out, cert);
     if (e != PL_OK)
         *out = (struct pl_claims){0};
     return e;

@@ -66,6 +66,10 @@ PL_CHECKED pl_err pl_ratls_binding(struct pl_crypto *c, const struct pl_ratls *c
  * RATLS_NO_EVIDENCE when there is none. */
 PL_CHECKED pl_err pl_ratls_verify(const struct pl_verifier *v, struct pl_claims *out,
                                   const struct pl_ratls *cert);
+/* The same for a certificate that is kept as a document: it was valid at then_s, its evidence holds
+ * now, and claims.earliest_s and latest_s are the evidence's alone. */
+PL_CHECKED pl_err pl_ratls_verify_signed_at(const struct pl_verifier *v, struct pl_claims *out,
+                                            const struct pl_ratls *cert, int64_t then_s);
 
 /* ---- Making one: claims -> report data -> quote from the TEE -> certificate ------------------ */
 
