@@ -180,11 +180,16 @@ static pl_err next_record(struct pl_vault *v, struct pl_turn *t, struct record *
     return PL_OK;
 }
 
-/* MATERIAL and CREATE go into one frame, or neither does. */
+/* MATERIAL and CREATE go into one frame, or neither does. A log that is locked for good still lets
+ * a change happen that only takes away: in memory, told as pending, lost with a restart. */
 static pl_err append(struct pl_turn *t, const struct pl_log *log, uint64_t *out_index)
 {
     if (t->call.op != PL_OP_CREATE) {
-        PL_TRY(log->room(log->ctx, 1, t->entry.n));
+        pl_err e = log->room(log->ctx, 1, t->entry.n);
+        t->pending = pl_err_class(e) == PL_C_LOCKED && pl_op_row(t->call.op)->narrows;
+        if (t->pending)
+            return PL_OK;
+        PL_TRY(e);
         *out_index = log->append(log->ctx, t->change.kind, pl_wr_span(&t->entry));
         return PL_OK;
     }
@@ -277,7 +282,7 @@ pl_err pl_turn_commit(struct pl_vault *v, struct pl_turn *t, const struct pl_env
         e = decide(v, t);
     if (e == PL_OK) {
         PL_TRY(perform(v, t, log));
-        *out_wait = t->permit.index + 1;
+        *out_wait = t->pending ? 0 : t->permit.index + 1;
         return PL_OK;
     }
     tell_principal(t, e);

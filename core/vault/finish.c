@@ -68,7 +68,7 @@ static pl_err finish_receipt(const struct pl_turn *t, const struct pl_env *env,
 {
     (void)env;
     enum pl_state s = p->record ? p->record->state : PL_STATE_DESTROYED;
-    struct pl_api_receipt m = {.index = p->index, .state = pl_state_word(s)};
+    struct pl_api_receipt m = {.index = p->index, .pending = t->pending, .state = pl_state_word(s)};
     memcpy(m.handle, t->call.handle, sizeof(m.handle));
     return pl_api_write_receipt(body, &m);
 }
@@ -183,7 +183,7 @@ pl_err pl_turn_finish(struct pl_turn *t, const struct pl_env *env, struct pl_wr 
     t->permit.valid = false; /* once */
     /* A permit of another operation cannot be: commit made it for this one. */
     PL_REQUIRE(permit.valid && permit.op == t->call.op && finish_of[permit.op], BUG);
-    *out_status = permit.op == PL_OP_CREATE ? 201 : 200;
+    *out_status = permit.op == PL_OP_CREATE ? 201 : t->pending ? 202 : 200;
     pl_err e = finish_of[permit.op](t, env, &permit, body);
     pl_arena_release(env->secrets, mark);
     if (e != PL_OK && body->p) {

@@ -211,6 +211,7 @@ struct pl_turn {
     struct pl_wr entry;
     struct permit permit;
     struct pl_decision decision;
+    bool pending;  /* happened in memory only: the log is locked */
     bool answered; /* idempotent: the answer comes from state, nothing is done again */
     size_t listed;
     struct record *list[PL_LIST_PAGE];

@@ -359,6 +359,25 @@ TEST(a_full_or_locked_log_changes_nothing)
     world_close(&w);
 }
 
+TEST(a_locked_log_still_lets_a_key_be_deleted)
+{
+    world_open(&w);
+    const char *path = make_active(5, 40);
+    struct pl_peer owner = world_peer(&w, &w.owner, NULL);
+    struct pl_peer app = world_peer(&w, &w.app, &w.app_claims);
+    size_t entries = w.entries;
+    w.room = PL_FAIL(LOG_LOCKED);
+    CHECK_ERR(world_call(&w, &app, "POST", join(path, "/export"), NULL, NULL), LOG_LOCKED);
+    CHECK(w.body.n == 0);
+    CHECK_OK(world_call(&w, &owner, "DELETE", path, NULL, NULL));
+    CHECK(w.status == 202);
+    CHECK(memmem(w.body.p, w.body.n, "\"pending\":true", 14) != NULL);
+    CHECK(w.entries == entries);
+    CHECK_ERR(world_call(&w, &app, "POST", join(path, "/export"), NULL, NULL), STATE);
+    w.room = PL_OK;
+    world_close(&w);
+}
+
 TEST(lists_show_what_the_caller_may_list_page_by_page)
 {
     world_open(&w);
