@@ -60,43 +60,67 @@ bool peers_may_resume(void *arg, const struct pl_tls_peer *peer)
 
 static struct worker *worker_of(struct pl_conn *c) { return pl_worker_arg(pl_conn_worker(c)); }
 
+static struct pl_verifier verifier(struct worker *w)
+{
+    return pl_trust_verifier(w->vd->trust, w->env.crypto, &w->chains, vaultd_now(w->vd));
+}
+
+/* A vault asks callers for no profile here: which programs may do what is each key's policy. */
+static const struct pl_session_profiles any_program = {NULL, 0};
+
 /* The leaf's evidence, from the cache first; new evidence costs the peer's budget. */
 static pl_err judge(struct pl_conn *c, struct client *cl)
 {
     struct worker *w = worker_of(c);
     const struct pl_tls_peer *peer = pl_conn_peer(c);
-    cl->has_claims = recall(w->vd, peer->leaf_sha256, &cl->claims);
-    if (cl->has_claims)
-        return PL_OK;
+    struct pl_claims known;
+    if (recall(w->vd, peer->leaf_sha256, &known))
+        return pl_session_leaf_again(&cl->session, &known, vaultd_now(w->vd), any_program);
     PL_REQUIRE(peer->cert, SESSION_EXPIRED);
     PL_REQUIRE(pl_conn_budget(c, 1), PEER_BUDGET);
-    struct pl_verifier v =
-        pl_trust_verifier(w->vd->trust, w->env.crypto, &w->chains, vaultd_now(w->vd));
-    PL_TRY(pl_ratls_verify(&v, &cl->claims, peer->cert));
-    cl->has_claims = true;
-    remember(w->vd, peer->leaf_sha256, &cl->claims);
+    struct pl_verifier v = verifier(w);
+    PL_TRY(pl_session_leaf(&cl->session, &v, peer->cert, any_program));
+    remember(w->vd, peer->leaf_sha256, pl_session_leaf_claims(&cl->session));
     return PL_OK;
+}
+
+static pl_err begin(struct pl_conn *c, struct client *cl)
+{
+    struct vaultd *vd = worker_of(c)->vd;
+    const struct pl_tls_peer *peer = pl_conn_peer(c);
+    uint8_t caller[PL_EXPORTER_BYTES], vault[PL_EXPORTER_BYTES];
+    uint8_t own_spki[32], own_claims[32];
+    PL_TRY(pl_conn_exporter(c, caller, pl_session_role_text(PL_ROLE_CALLER)));
+    PL_TRY(pl_conn_exporter(c, vault, pl_session_role_text(PL_ROLE_VAULT)));
+    pthread_mutex_lock(&vd->quote_mutex);
+    memcpy(own_spki, vd->leaf.spki_sha256, 32);
+    memcpy(own_claims, vd->leaf.claims_sha256, 32);
+    pthread_mutex_unlock(&vd->quote_mutex);
+    const struct pl_session_channel ch = {
+        .own_spki_sha256 = own_spki,
+        .own_claims_sha256 = own_claims,
+        .peer_spki_sha256 = peer->present ? peer->spki_sha256 : NULL,
+        .peer_claims_sha256 = peer->present ? peer->claims_sha256 : NULL,
+        .exporter_caller = caller,
+        .exporter_vault = vault,
+    };
+    pl_session_begin(&cl->session, PL_ROLE_VAULT, &ch);
+    cl->peer.has_key = peer->present;
+    memcpy(cl->peer.spki_sha256, peer->spki_sha256, 32);
+    return peer->present && peer->evidence ? judge(c, cl) : PL_OK;
 }
 
 pl_err peers_established(struct pl_conn *c, bool *out_resumable)
 {
-    struct vaultd *vd = worker_of(c)->vd;
-    const struct pl_tls_peer *peer = pl_conn_peer(c);
     struct client *cl = calloc(1, sizeof(*cl));
     PL_REQUIRE(cl, NO_MEMORY);
-    cl->peer.has_key = peer->present;
-    memcpy(cl->peer.spki_sha256, peer->spki_sha256, 32);
-    pthread_mutex_lock(&vd->quote_mutex);
-    memcpy(cl->own_spki, vd->leaf.spki_sha256, 32);
-    memcpy(cl->own_claims, vd->leaf.claims_sha256, 32);
-    pthread_mutex_unlock(&vd->quote_mutex);
-    pl_err e = peer->present && peer->evidence ? judge(c, cl) : PL_OK;
+    pl_err e = begin(c, cl);
     if (e != PL_OK) {
         free(cl);
         return e;
     }
     pl_conn_set_user(c, cl);
-    *out_resumable = peer->present;
+    *out_resumable = cl->peer.has_key;
     return PL_OK;
 }
 
@@ -120,37 +144,16 @@ static pl_err read_proof(struct pl_batch_proof *out, const struct pl_api_session
     return PL_OK;
 }
 
-static pl_err binding_of(struct pl_conn *c, const struct client *cl, enum pl_session_role role,
-                         uint8_t out[static PL_BINDING_BYTES])
-{
-    struct worker *w = worker_of(c);
-    bool caller = role == PL_ROLE_CALLER;
-    struct pl_session s = {.role = role};
-    PL_TRY(pl_conn_exporter(c, s.exporter, pl_session_role_text(role)));
-    memcpy(s.own_spki, caller ? cl->peer.spki_sha256 : cl->own_spki, 32);
-    memcpy(s.peer_spki, caller ? cl->own_spki : cl->peer.spki_sha256, 32);
-    memcpy(s.own_claims, caller ? pl_conn_peer(c)->claims_sha256 : cl->own_claims, 32);
-    return pl_session_binding(w->env.crypto, out, &s);
-}
-
-/* The caller's evidence over this connection: right batch, authentic, and the same instance as the
- * one its certificate was made in. */
+/* The caller's evidence over this connection makes it a `tee` principal. */
 static pl_err bind_caller(struct pl_conn *c, struct client *cl, const struct pl_api_session *m)
 {
     struct worker *w = worker_of(c);
     struct pl_batch_proof proof;
-    struct pl_claims claims;
-    uint8_t binding[PL_BINDING_BYTES], report_data[PL_REPORT_DATA_BYTES];
-    PL_REQUIRE(cl->has_claims, SESSION_NO_LEAF);
     PL_REQUIRE(pl_conn_budget(c, 1), PEER_BUDGET);
     PL_TRY(read_proof(&proof, m));
-    PL_TRY(binding_of(c, cl, PL_ROLE_CALLER, binding));
-    PL_TRY(pl_batch_expect(w->env.crypto, report_data, binding, &proof));
-    struct pl_verifier v =
-        pl_trust_verifier(w->vd->trust, w->env.crypto, &w->chains, vaultd_now(w->vd));
-    PL_TRY(pl_evidence_verify(&v, &claims, m->evidence, pl_report_data(report_data)));
-    PL_REQUIRE(pl_claims_same_instance(&claims, &cl->claims), SESSION_INSTANCE);
-    return pl_peer_claims(w->env.crypto, &cl->peer, &cl->claims);
+    struct pl_verifier v = verifier(w);
+    PL_TRY(pl_session_bind(&cl->session, &v, m->evidence, &proof, any_program));
+    return pl_peer_claims(w->env.crypto, &cl->peer, pl_session_claims(&cl->session));
 }
 
 static pl_err queue_own(struct pl_conn *c, uint32_t stream, const struct client *cl)
@@ -162,7 +165,7 @@ static pl_err queue_own(struct pl_conn *c, uint32_t stream, const struct client 
     j->conn = pl_conn_id_of(c);
     j->stream = stream;
     j->body = pl_wr_heap(PL_NET_REQUEST_MAX);
-    pl_err e = binding_of(c, cl, PL_ROLE_VAULT, j->binding);
+    pl_err e = pl_session_own_binding(w->env.crypto, &cl->session, j->binding);
     if (e == PL_OK)
         e = evidence_queue(w->vd, j);
     if (e != PL_OK)
@@ -177,8 +180,7 @@ pl_err peers_session(struct pl_conn *c, uint32_t stream, struct pl_span body, ch
     struct pl_api_session m;
     struct pl_api_in in = {.body = body, .scratch = &w->secrets};
     size_t mark = pl_arena_mark(&w->secrets);
-    PL_REQUIRE(!cl->session, SESSION_TWICE);
-    cl->session = true;
+    PL_TRY(pl_session_serve(&cl->session));
     pl_err e = pl_api_read_session(&m, &in);
     if (e != PL_OK)
         memcpy(out_pointer, in.pointer, PL_JSON_POINTER_MAX);

@@ -11,7 +11,7 @@
 #define PL_DAEMONS_VAULTD_VAULTD_H
 
 #include "attest/ratls.h"
-#include "attest/session.h"
+#include "attest/session_state.h"
 #include "daemons/common/daemon.h"
 #include "platform/net/net.h"
 #include "platform/platform.h"
@@ -123,11 +123,8 @@ void quote_job_free(struct quote_job *j);
 
 /* peers.c: what is kept of a connection. */
 struct client {
-    struct pl_peer peer;
-    bool has_claims;                      /* the leaf's evidence was verified */
-    bool session;                         /* /v1/session was called */
-    uint8_t own_spki[32], own_claims[32]; /* of this vault's leaf on this connection */
-    struct pl_claims claims; /* the leaf's; peer.claims points here once bound to the session */
+    struct pl_peer peer; /* its claims: those of the bound session */
+    struct pl_session_state session;
 };
 pl_err peers_established(struct pl_conn *c, bool *out_resumable);
 void peers_closed(struct pl_conn *c, pl_err why);
