@@ -68,7 +68,7 @@ static void link_remove(struct pl_link *l)
 static void link_end(struct pl_link *l, pl_err why)
 {
     l->state = LINK_DEAD;
-    wire_end(&l->wire, l->client->scratch, why, net_now_ms());
+    pl_wire_end(&l->wire, l->client->scratch, why, pl_net_now_ms());
     l->events->on_closed(l, why);
     link_remove(l);
     free(l);
@@ -101,7 +101,7 @@ static pl_err on_verdict(struct net_wire *wire, bool *out_resumable)
     (void)out_resumable;
     struct pl_link *l = (struct pl_link *)(void *)wire;
     struct pl_h2_config h2 = {.pool = &l->client->pool, .events = &h2_events, .arg = l};
-    PL_TRY(pl_h2_new(&wire->h2, &h2, net_now_ms()));
+    PL_TRY(pl_h2_new(&wire->h2, &h2, pl_net_now_ms()));
     PL_TRY(l->events->on_established(l));
     l->state = LINK_OPEN;
     return PL_OK;
@@ -130,7 +130,7 @@ pl_err pl_link_open(struct pl_client *cl, struct pl_link **out, const struct pl_
     l->events = cfg->events;
     l->user = cfg->user;
     l->wire = (struct net_wire){.fd = -1, .verdict = on_verdict};
-    l->due_ms = net_now_ms() + (cfg->connect_ms ? cfg->connect_ms : CONNECT_MS);
+    l->due_ms = pl_net_now_ms() + (cfg->connect_ms ? cfg->connect_ms : CONNECT_MS);
     pl_err e = pl_tls_new(&l->wire.tls, cfg->tls, cl->crypto, cfg->session);
     if (e == PL_OK)
         e = dial(l, cfg->address);
@@ -177,7 +177,7 @@ pl_err pl_link_request(struct pl_link *l, uint32_t *out_stream, const struct pl_
                        unsigned deadline_ms)
 {
     PL_REQUIRE(l->wire.h2 && !l->closing, NET_CLOSED);
-    return pl_h2_request(l->wire.h2, out_stream, r, net_now_ms() + deadline_ms);
+    return pl_h2_request(l->wire.h2, out_stream, r, pl_net_now_ms() + deadline_ms);
 }
 
 void pl_link_cancel(struct pl_link *l, uint32_t stream)
@@ -199,16 +199,16 @@ static pl_err step_connect(struct pl_link *l, uint64_t now_ms)
     PL_REQUIRE(getsockopt(l->wire.fd, SOL_SOCKET, SO_ERROR, &bad, &n) == 0 && bad == 0,
                NET_CONNECT);
     l->state = LINK_HANDSHAKE;
-    return wire_start(&l->wire, l->client->scratch, now_ms);
+    return pl_wire_start(&l->wire, l->client->scratch, now_ms);
 }
 
 static pl_err step_data(struct pl_link *l, uint64_t now_ms)
 {
-    pl_err e = wire_read(&l->wire, l->client->scratch, now_ms);
+    pl_err e = pl_wire_read(&l->wire, l->client->scratch, now_ms);
     if (e == PL_OK && l->wire.h2)
         e = pl_h2_tick(l->wire.h2, now_ms);
     if (e == PL_OK)
-        e = wire_flush(&l->wire, l->client->scratch, now_ms);
+        e = pl_wire_flush(&l->wire, l->client->scratch, now_ms);
     return e;
 }
 
@@ -226,7 +226,7 @@ static pl_err step(struct pl_link *l, uint64_t now_ms)
 
 void pl_client_step(struct pl_client *cl)
 {
-    uint64_t now = net_now_ms();
+    uint64_t now = pl_net_now_ms();
     for (struct pl_link *l = cl->first, *next; l; l = next) {
         pl_err e = l->closing ? PL_OK : step(l, now);
         next = l->next; /* links opened by events of this one are stepped too */
@@ -249,7 +249,7 @@ static uint64_t next_ms(const struct pl_link *l)
 size_t pl_client_poll(struct pl_client *cl, struct pollfd *fds, size_t cap, int *out_timeout_ms)
 {
     size_t n = 0;
-    uint64_t first = UINT64_MAX, now = net_now_ms();
+    uint64_t first = UINT64_MAX, now = pl_net_now_ms();
     for (const struct pl_link *l = cl->first; l; l = l->next) {
         bool out = l->state == LINK_CONNECTING || wire_blocked(&l->wire);
         PL_ASSERT(n < cap);
@@ -265,10 +265,10 @@ size_t pl_client_links(const struct pl_client *cl) { return cl->links; }
 
 void pl_client_run(struct pl_client *cl, bool (*done)(void *arg), void *arg, unsigned timeout_ms)
 {
-    uint64_t end = net_now_ms() + timeout_ms;
+    uint64_t end = pl_net_now_ms() + timeout_ms;
     for (;;) {
         pl_client_step(cl);
-        uint64_t now = net_now_ms();
+        uint64_t now = pl_net_now_ms();
         if (cl->links == 0 || (done && done(arg)) || now >= end)
             return;
         struct pollfd fds[RUN_LINKS];

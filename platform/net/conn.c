@@ -56,10 +56,10 @@ static void settle(struct pl_conn *c)
 /* ---- Birth and death --------------------------------------------------------------------------
  */
 
-void conn_discard(struct pl_server *s, const struct net_accepted *a)
+void pl_conn_discard(struct pl_server *s, const struct net_accepted *a)
 {
     close(a->fd);
-    net_peer_leave(&s->peers, a->peer, net_now_ms());
+    pl_net_peer_leave(&s->peers, a->peer, pl_net_now_ms());
     pl_tls_ctx_free(a->tls);
     NET_COUNT(s, refused);
     __atomic_sub_fetch(&s->counts.connections, 1, __ATOMIC_RELAXED);
@@ -74,7 +74,7 @@ static void conn_end(struct pl_conn *c, pl_err why)
     c->dead = true;
     if (!c->accepted)
         NET_COUNT(s, handshake_failures);
-    wire_end(&c->wire, w->scratch, why, w->now_ms); /* closing the descriptor leaves the epoll */
+    pl_wire_end(&c->wire, w->scratch, why, w->now_ms); /* closing the descriptor leaves the epoll */
     if (c->accepted && s->cfg.handler->on_closed)
         s->cfg.handler->on_closed(c, why);
     list_out(c);
@@ -83,14 +83,14 @@ static void conn_end(struct pl_conn *c, pl_err why)
     w->slots[slot].next_free = w->free_slot;
     w->free_slot = slot;
     w->conns--;
-    net_peer_leave(&s->peers, c->peer, w->now_ms);
+    pl_net_peer_leave(&s->peers, c->peer, w->now_ms);
     __atomic_sub_fetch(&s->counts.connections, 1, __ATOMIC_RELAXED);
     c->next_dead = w->dead;
     w->dead = c;
 }
 
 /* Events of this turn may still point to it: freed at the turn's end. */
-void conn_bury(struct pl_worker *w)
+void pl_conn_bury(struct pl_worker *w)
 {
     while (w->dead) {
         struct pl_conn *c = w->dead;
@@ -104,8 +104,8 @@ static pl_err on_admit(void *arg)
     struct pl_conn *c = arg;
     struct pl_server *s = c->worker->server;
     if (s->cfg.requests_per_s == 0 ||
-        net_peer_take(&s->peers, &c->peer->requests, 1, s->cfg.requests_burst,
-                      s->cfg.requests_per_s, c->worker->now_ms))
+        pl_net_peer_take(&s->peers, &c->peer->requests, 1, s->cfg.requests_burst,
+                         s->cfg.requests_per_s, c->worker->now_ms))
         return PL_OK;
     NET_COUNT(s, limited);
     return PL_FAIL(NET_RATE);
@@ -183,11 +183,11 @@ static bool make_room(struct pl_worker *w)
     return true;
 }
 
-void conn_adopt(struct pl_worker *w, const struct net_accepted *a)
+void pl_conn_adopt(struct pl_worker *w, const struct net_accepted *a)
 {
     struct pl_conn *c = make_room(w) ? conn_new(w, a) : NULL;
     if (!c) {
-        conn_discard(w->server, a);
+        pl_conn_discard(w->server, a);
         return;
     }
     pl_tls_ctx_free(a->tls); /* the pump has its own reference */
@@ -202,7 +202,7 @@ void conn_adopt(struct pl_worker *w, const struct net_accepted *a)
 /* ---- A turn -----------------------------------------------------------------------------------
  */
 
-void conn_mark(struct pl_conn *c)
+void pl_conn_mark(struct pl_conn *c)
 {
     if (c->dirty || c->dead)
         return;
@@ -222,14 +222,14 @@ static void watch(struct pl_conn *c)
     epoll_ctl(c->worker->epoll, EPOLL_CTL_MOD, c->wire.fd, &ev);
 }
 
-void conn_event(struct pl_conn *c, uint32_t events)
+void pl_conn_event(struct pl_conn *c, uint32_t events)
 {
     if (c->dead)
         return;
     (void)events; /* errors and hang-ups show when reading */
-    pl_err e = wire_read(&c->wire, c->worker->scratch, c->worker->now_ms);
+    pl_err e = pl_wire_read(&c->wire, c->worker->scratch, c->worker->now_ms);
     if (e == PL_OK)
-        conn_mark(c);
+        pl_conn_mark(c);
     else
         conn_end(c, pl_err_code(e) == PL_E_NET_CLOSED ? PL_OK : e);
 }
@@ -237,7 +237,7 @@ void conn_event(struct pl_conn *c, uint32_t events)
 static void flush(struct pl_conn *c)
 {
     struct pl_worker *w = c->worker;
-    pl_err e = wire_flush(&c->wire, w->scratch, w->now_ms);
+    pl_err e = pl_wire_flush(&c->wire, w->scratch, w->now_ms);
     if (e != PL_OK) {
         conn_end(c, pl_err_code(e) == PL_E_NET_CLOSED ? PL_OK : e);
         return;
@@ -248,13 +248,13 @@ static void flush(struct pl_conn *c)
         return;
     }
     if (c->wire.more && !wire_blocked(&c->wire))
-        conn_mark(c);
+        pl_conn_mark(c);
     settle(c);
     watch(c);
 }
 
 /* Once for each: what still has more to send comes again in the next turn. */
-void conn_flush_all(struct pl_worker *w)
+void pl_conn_flush_all(struct pl_worker *w)
 {
     struct pl_conn *c = w->dirty;
     w->dirty = NULL;
@@ -294,13 +294,13 @@ static void expire_active(struct pl_worker *w)
             wire_blocked(&c->wire) && w->now_ms - c->wire.blocked_ms >= w->server->cfg.response_ms;
         pl_err e = slow ? PL_FAIL(NET_SLOW_READER) : pl_h2_tick(c->wire.h2, w->now_ms);
         if (e == PL_OK)
-            conn_mark(c);
+            pl_conn_mark(c);
         else
             conn_end(c, e);
     }
 }
 
-void conn_expire(struct pl_worker *w)
+void pl_conn_expire(struct pl_worker *w)
 {
     expire_list(w, NET_HANDSHAKING);
     expire_list(w, NET_IDLE_STRANGER);
@@ -311,7 +311,7 @@ void conn_expire(struct pl_worker *w)
     expire_active(w);
 }
 
-uint64_t conn_next_ms(const struct pl_worker *w)
+uint64_t pl_conn_next_ms(const struct pl_worker *w)
 {
     uint64_t next = w->lists[NET_ACTIVE].first ? w->tick_ms + NET_TICK_MS : UINT64_MAX;
     for (enum net_list l = 0; l < NET_ACTIVE; l++) {
@@ -322,14 +322,14 @@ uint64_t conn_next_ms(const struct pl_worker *w)
     return next;
 }
 
-void conn_shutdown_all(struct pl_worker *w)
+void pl_conn_shutdown_all(struct pl_worker *w)
 {
     for (enum net_list l = 0; l < NET_LISTS; l++)
         for (struct pl_conn *c = w->lists[l].first; c; c = c->next)
             pl_conn_close(c);
 }
 
-void conn_end_all(struct pl_worker *w, pl_err why)
+void pl_conn_end_all(struct pl_worker *w, pl_err why)
 {
     for (enum net_list l = 0; l < NET_LISTS; l++)
         while (w->lists[l].first)
@@ -363,8 +363,8 @@ pl_err pl_conn_exporter(struct pl_conn *c, uint8_t out[static PL_TLS_EXPORTER_BY
 
 bool pl_conn_budget(struct pl_conn *c, unsigned cost)
 {
-    return net_peer_take(&c->worker->server->peers, &c->peer->work, cost, NET_WORK_BURST,
-                         NET_WORK_PER_S, c->worker->now_ms);
+    return pl_net_peer_take(&c->worker->server->peers, &c->peer->work, cost, NET_WORK_BURST,
+                            NET_WORK_PER_S, c->worker->now_ms);
 }
 
 void pl_conn_close(struct pl_conn *c)
@@ -372,7 +372,7 @@ void pl_conn_close(struct pl_conn *c)
     c->closing = true;
     if (c->wire.h2)
         pl_h2_shutdown(c->wire.h2);
-    conn_mark(c);
+    pl_conn_mark(c);
 }
 
 pl_err pl_respond(struct pl_worker *w, pl_conn_id conn, uint32_t stream,
@@ -381,6 +381,6 @@ pl_err pl_respond(struct pl_worker *w, pl_conn_id conn, uint32_t stream,
     struct pl_conn *c = pl_conn_find(w, conn);
     PL_REQUIRE(c && c->wire.h2, NET_STREAM_GONE);
     pl_err e = pl_h2_respond(c->wire.h2, stream, r);
-    conn_mark(c);
+    pl_conn_mark(c);
     return e;
 }

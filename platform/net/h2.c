@@ -73,7 +73,7 @@ static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void 
     return verdict(h);
 }
 
-void h2_submit_rst(struct pl_h2 *h, struct h2_stream *s, uint32_t code)
+void pl_h2_submit_rst(struct pl_h2 *h, struct h2_stream *s, uint32_t code)
 {
     if (nghttp2_submit_rst_stream(h->ng, NGHTTP2_FLAG_NONE, s->id, code) != 0)
         give_up(h, PL_FAIL(NO_MEMORY), NGHTTP2_INTERNAL_ERROR);
@@ -95,9 +95,9 @@ static void refuse(struct pl_h2 *h, struct h2_stream *s, pl_err e)
     if (s->refused != PL_OK)
         return;
     s->refused = e;
-    h2_block_drop(h, &s->in);
+    pl_h2_block_drop(h, &s->in);
     if (!h->cfg.server) {
-        h2_submit_rst(h, s, NGHTTP2_CANCEL);
+        pl_h2_submit_rst(h, s, NGHTTP2_CANCEL);
         tell(h, s, NULL, pl_err_code(e) == PL_E_NET_HTTP ? e : PL_FAIL(NET_RESPONSE));
     }
 }
@@ -107,8 +107,8 @@ static void answer_refused(struct pl_h2 *h, struct h2_stream *s)
 {
     if (!h->cfg.server || s->phase != H2_RECEIVING)
         return;
-    if (h2_submit_problem(h, s, pl_err_code(s->refused)) != PL_OK)
-        h2_submit_rst(h, s, NGHTTP2_ENHANCE_YOUR_CALM);
+    if (pl_h2_submit_problem(h, s, pl_err_code(s->refused)) != PL_OK)
+        pl_h2_submit_rst(h, s, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
 static void message_whole(struct pl_h2 *h, struct h2_stream *s)
@@ -117,7 +117,7 @@ static void message_whole(struct pl_h2 *h, struct h2_stream *s)
     if (s->refused != PL_OK)
         return;
     if (h->cfg.server) {
-        struct pl_request r = h2_request_of(s);
+        struct pl_request r = pl_h2_request_of(s);
         s->phase = H2_PARKED;
         s->due_ms = h->now_ms + h->cfg.parked_ms;
         h->cfg.events->on_request(h->cfg.arg, (uint32_t)s->id, &r);
@@ -125,7 +125,7 @@ static void message_whole(struct pl_h2 *h, struct h2_stream *s)
     }
     struct pl_response r;
     spend(h, -GAIN_ANSWER);
-    if (h2_response_of(s, &r))
+    if (pl_h2_response_of(s, &r))
         tell(h, s, &r, PL_OK);
     else
         refuse(h, s, PL_FAIL(NET_HTTP));
@@ -138,7 +138,7 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
         spend(h, frame->hd.type == NGHTTP2_HEADERS && !h->cfg.server ? 0 : COST_OTHER);
         return verdict(h);
     }
-    struct h2_stream *s = h2_stream_new(h, frame->hd.stream_id);
+    struct h2_stream *s = pl_h2_stream_new(h, frame->hd.stream_id);
     if (!s)
         return nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
                                          NGHTTP2_REFUSED_STREAM) == 0
@@ -168,7 +168,7 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint
         s->list_bytes += name_n + value_n + 32;
         return 0;
     }
-    pl_err e = h2_header(h, s, pl_span(name, name_n), pl_span(value, value_n));
+    pl_err e = pl_h2_header(h, s, pl_span(name, name_n), pl_span(value, value_n));
     if (e != PL_OK)
         refuse(h, s, e);
     return 0;
@@ -182,7 +182,7 @@ static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t
     struct h2_stream *s = nghttp2_session_get_stream_user_data(ng, id);
     if (!s || s->refused != PL_OK || s->told || n == 0)
         return 0;
-    pl_err e = h2_data(h, s, pl_span(p, n));
+    pl_err e = pl_h2_data(h, s, pl_span(p, n));
     if (e != PL_OK) {
         refuse(h, s, e);
         answer_refused(h, s);
@@ -233,7 +233,7 @@ static int on_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
     struct h2_stream *s = nghttp2_session_get_stream_user_data(ng, frame->hd.stream_id);
     spend(h, -GAIN_ANSWER);
     if (s && !s->whole)
-        h2_submit_rst(h, s, NGHTTP2_NO_ERROR);
+        pl_h2_submit_rst(h, s, NGHTTP2_NO_ERROR);
     return 0;
 }
 
@@ -249,7 +249,7 @@ static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t code, void 
     if (!h->cfg.server)
         tell(h, s, NULL,
              code == NGHTTP2_REFUSED_STREAM ? PL_FAIL(NET_STREAMS) : PL_FAIL(NET_RESET));
-    h2_stream_free(h, s);
+    pl_h2_stream_free(h, s);
     return 0;
 }
 
@@ -349,7 +349,7 @@ void pl_h2_free(struct pl_h2 *h, pl_err why)
             h->cfg.events->on_reset(h->cfg.arg, (uint32_t)s->id);
         if (!h->cfg.server)
             tell(h, s, NULL, why == PL_OK ? PL_FAIL(NET_CLOSED) : why);
-        h2_stream_free(h, s);
+        pl_h2_stream_free(h, s);
     }
     nghttp2_session_del(h->ng);
     free(h);
@@ -388,15 +388,15 @@ bool pl_h2_send(struct pl_h2 *h, struct pl_wr *out, uint64_t now_ms)
 static void overdue(struct pl_h2 *h, struct h2_stream *s)
 {
     if (!h->cfg.server) {
-        h2_submit_rst(h, s, NGHTTP2_CANCEL);
+        pl_h2_submit_rst(h, s, NGHTTP2_CANCEL);
         tell(h, s, NULL, s->refused == PL_OK ? PL_FAIL(NET_DEADLINE) : s->refused);
         s->due_ms = UINT64_MAX;
     } else if (s->phase == H2_RECEIVING) {
         refuse(h, s, PL_FAIL(NET_SLOW_REQUEST));
         answer_refused(h, s);
     } else if (s->phase == H2_PARKED) {
-        if (h2_submit_problem(h, s, PL_E_NET_UNANSWERED) != PL_OK)
-            h2_submit_rst(h, s, NGHTTP2_INTERNAL_ERROR);
+        if (pl_h2_submit_problem(h, s, PL_E_NET_UNANSWERED) != PL_OK)
+            pl_h2_submit_rst(h, s, NGHTTP2_INTERNAL_ERROR);
         h->cfg.events->on_reset(h->cfg.arg, (uint32_t)s->id);
     } else {
         give_up(h, PL_FAIL(NET_SLOW_READER), NGHTTP2_ENHANCE_YOUR_CALM);

@@ -30,8 +30,8 @@ static void put_optional(struct nv_list *l, const char *name, struct pl_span val
         put(l, name, value, secret);
 }
 
-ssize_t h2_read_cb(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t n, uint32_t *flags,
-                   nghttp2_data_source *source, void *arg)
+ssize_t pl_h2_read_cb(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t n, uint32_t *flags,
+                      nghttp2_data_source *source, void *arg)
 {
     (void)ng, (void)id, (void)buf, (void)arg;
     const struct h2_stream *s = source->ptr;
@@ -45,11 +45,11 @@ ssize_t h2_read_cb(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t n, uint
 /* Replaces what was there: a body that could not be sent gives way to a problem. */
 static pl_err set_body(struct pl_h2 *h, struct h2_stream *s, struct pl_span body)
 {
-    h2_block_drop(h, &s->out);
+    pl_h2_block_drop(h, &s->out);
     s->sent = 0;
     if (body.n == 0)
         return PL_OK;
-    PL_REQUIRE(h2_block_grow(h, s, &s->out, body.n), NET_MEMORY);
+    PL_REQUIRE(pl_h2_block_grow(h, s, &s->out, body.n), NET_MEMORY);
     memcpy(s->out.p, body.p, body.n);
     s->out.n = body.n;
     return PL_OK;
@@ -59,7 +59,7 @@ static pl_err submit_response(struct pl_h2 *h, struct h2_stream *s, const struct
 {
     char status[12], length[24], retry[12];
     struct nv_list l = {.n = 0};
-    nghttp2_data_provider body = {.source.ptr = s, .read_callback = h2_read_cb};
+    nghttp2_data_provider body = {.source.ptr = s, .read_callback = pl_h2_read_cb};
     snprintf(status, sizeof(status), "%d", r->status);
     snprintf(length, sizeof(length), "%zu", r->body.n);
     snprintf(retry, sizeof(retry), "%u", (unsigned)r->retry_after_s);
@@ -80,7 +80,7 @@ static pl_err submit_response(struct pl_h2 *h, struct h2_stream *s, const struct
 }
 
 /* RFC 9457, without detail: whoever is refused here is known by nothing but an address. */
-pl_err h2_submit_problem(struct pl_h2 *h, struct h2_stream *s, enum pl_code code)
+pl_err pl_h2_submit_problem(struct pl_h2 *h, struct h2_stream *s, enum pl_code code)
 {
     uint8_t text[PROBLEM_MAX];
     struct pl_wr w = pl_wr_fixed(text, sizeof(text));
@@ -115,13 +115,13 @@ pl_err pl_h2_respond(struct pl_h2 *h, uint32_t stream, const struct pl_response 
     PL_REQUIRE(s && s->phase == H2_PARKED, NET_STREAM_GONE);
     PL_ASSERT(r->status >= 200 && r->status <= 599);
     pl_err e = r->body.n <= PL_NET_RESPONSE_MAX ? submit_response(h, s, r) : PL_FAIL(NET_RESPONSE);
-    h2_block_drop(h, &s->in); /* not before: an answer may quote its request */
+    pl_h2_block_drop(h, &s->in); /* not before: an answer may quote its request */
     if (e == PL_OK)
         return e;
     enum pl_code code = pl_err_code(e) == PL_E_NET_MEMORY ? PL_E_NET_UNANSWERED : PL_E_NET_RESPONSE;
-    pl_err second = h2_submit_problem(h, s, code);
+    pl_err second = pl_h2_submit_problem(h, s, code);
     if (second != PL_OK)
-        h2_submit_rst(h, s, NGHTTP2_INTERNAL_ERROR);
+        pl_h2_submit_rst(h, s, NGHTTP2_INTERNAL_ERROR);
     return e;
 }
 
@@ -129,7 +129,7 @@ static pl_err submit_request(struct pl_h2 *h, struct h2_stream *s, const struct 
 {
     char length[24];
     struct nv_list l = {.n = 0};
-    nghttp2_data_provider body = {.source.ptr = s, .read_callback = h2_read_cb};
+    nghttp2_data_provider body = {.source.ptr = s, .read_callback = pl_h2_read_cb};
     snprintf(length, sizeof(length), "%zu", r->body.n);
     put(&l, ":method", r->method, false);
     put(&l, ":scheme", PL_LIT("https"), false);
@@ -154,12 +154,12 @@ pl_err pl_h2_request(struct pl_h2 *h, uint32_t *out_stream, const struct pl_requ
     PL_ASSERT(!h->cfg.server && r->method.n && r->path.n && r->body.n <= PL_NET_REQUEST_MAX);
     PL_REQUIRE(!h->shut && h->err == PL_OK, NET_CLOSED);
     PL_REQUIRE(h->streams < PL_NET_STREAMS_MAX, NET_STREAMS);
-    struct h2_stream *s = h2_stream_new(h, 0);
+    struct h2_stream *s = pl_h2_stream_new(h, 0);
     PL_REQUIRE(s, NET_MEMORY);
     s->due_ms = deadline_ms;
     pl_err e = submit_request(h, s, r);
     if (e != PL_OK) {
-        h2_stream_free(h, s);
+        pl_h2_stream_free(h, s);
         return e;
     }
     *out_stream = (uint32_t)s->id;

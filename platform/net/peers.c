@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-pl_err net_peers_init(struct net_peers *p, uint64_t seed)
+pl_err pl_net_peers_init(struct net_peers *p, uint64_t seed)
 {
     *p = (struct net_peers){.seed = seed};
     p->slot = calloc(NET_PEERS, sizeof(*p->slot));
@@ -18,7 +18,7 @@ pl_err net_peers_init(struct net_peers *p, uint64_t seed)
     return PL_OK;
 }
 
-void net_peers_free(struct net_peers *p)
+void pl_net_peers_free(struct net_peers *p)
 {
     if (!p->slot)
         return;
@@ -27,7 +27,7 @@ void net_peers_free(struct net_peers *p)
     p->slot = NULL;
 }
 
-void net_peer_key(uint8_t out[static 16], const struct sockaddr_storage *a)
+void pl_net_peer_key(uint8_t out[static 16], const struct sockaddr_storage *a)
 {
     static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     memset(out, 0, 16);
@@ -75,8 +75,8 @@ static struct net_peer *find(struct net_peers *p, const uint8_t *key)
     return reuse;
 }
 
-struct net_peer *net_peer_enter(struct net_peers *p, const uint8_t key[static 16], unsigned max,
-                                uint64_t now_ms)
+struct net_peer *pl_net_peer_enter(struct net_peers *p, const uint8_t key[static 16], unsigned max,
+                                   uint64_t now_ms)
 {
     pthread_mutex_lock(&p->lock);
     struct net_peer *e = find(p, key);
@@ -92,7 +92,7 @@ struct net_peer *net_peer_enter(struct net_peers *p, const uint8_t key[static 16
     return e;
 }
 
-void net_peer_leave(struct net_peers *p, struct net_peer *peer, uint64_t now_ms)
+void pl_net_peer_leave(struct net_peers *p, struct net_peer *peer, uint64_t now_ms)
 {
     pthread_mutex_lock(&p->lock);
     PL_ASSERT(peer->refs > 0);
@@ -101,8 +101,8 @@ void net_peer_leave(struct net_peers *p, struct net_peer *peer, uint64_t now_ms)
     pthread_mutex_unlock(&p->lock);
 }
 
-bool net_peer_take(struct net_peers *p, struct net_bucket *b, unsigned cost, unsigned burst,
-                   unsigned per_s, uint64_t now_ms)
+bool pl_net_peer_take(struct net_peers *p, struct net_bucket *b, unsigned cost, unsigned burst,
+                      unsigned per_s, uint64_t now_ms)
 {
     pthread_mutex_lock(&p->lock);
     uint64_t back = now_ms > b->at_ms ? (now_ms - b->at_ms) * per_s : 0;

@@ -35,16 +35,16 @@ struct net_peers {
     struct net_peer *slot;
 };
 
-pl_err net_peers_init(struct net_peers *p, uint64_t seed);
-void net_peers_free(struct net_peers *p);
-void net_peer_key(uint8_t out[static 16], const struct sockaddr_storage *a);
+pl_err pl_net_peers_init(struct net_peers *p, uint64_t seed);
+void pl_net_peers_free(struct net_peers *p);
+void pl_net_peer_key(uint8_t out[static 16], const struct sockaddr_storage *a);
 /* One more connection of this address; NULL when it has `max` already. When all places it could
  * take are in use, strangers share one. */
-struct net_peer *net_peer_enter(struct net_peers *p, const uint8_t key[static 16], unsigned max,
-                                uint64_t now_ms);
-void net_peer_leave(struct net_peers *p, struct net_peer *peer, uint64_t now_ms);
+struct net_peer *pl_net_peer_enter(struct net_peers *p, const uint8_t key[static 16], unsigned max,
+                                   uint64_t now_ms);
+void pl_net_peer_leave(struct net_peers *p, struct net_peer *peer, uint64_t now_ms);
 /* Token buckets: `burst` at once, `per_s` come back. False: nothing was taken. */
-bool net_peer_take(struct net_peers *p, struct net_bucket *b, unsigned cost, unsigned burst,
-                   unsigned per_s, uint64_t now_ms);
+bool pl_net_peer_take(struct net_peers *p, struct net_bucket *b, unsigned cost, unsigned burst,
+                      unsigned per_s, uint64_t now_ms);
 
 #endif

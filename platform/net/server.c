@@ -111,7 +111,7 @@ static pl_err launch(struct pl_server *s)
     unsigned launched = 0;
     pl_err e = PL_OK;
     while (e == PL_OK && launched < s->workers)
-        if ((e = net_worker_launch(s->worker[launched])) == PL_OK)
+        if ((e = pl_net_worker_launch(s->worker[launched])) == PL_OK)
             launched++;
     pthread_mutex_lock(&s->start_lock);
     while (s->started < launched)
@@ -126,10 +126,10 @@ static pl_err setup(struct pl_server *s)
 {
     uint64_t seed = 0;
     PL_REQUIRE(getrandom(&seed, sizeof(seed), 0) == sizeof(seed), ENTROPY);
-    PL_TRY(net_peers_init(&s->peers, seed));
+    PL_TRY(pl_net_peers_init(&s->peers, seed));
     PL_TRY(listen_on(s));
     for (unsigned i = 0; i < s->workers; i++)
-        PL_TRY(net_worker_new(&s->worker[i], s, i));
+        PL_TRY(pl_net_worker_new(&s->worker[i], s, i));
     return launch(s);
 }
 
@@ -165,12 +165,12 @@ static void deal(struct pl_server *s, int fd, const struct sockaddr_storage *fro
     uint8_t key[16];
     uint32_t now = __atomic_add_fetch(&s->counts.connections, 1, __ATOMIC_RELAXED);
     struct net_accepted a = {.fd = fd};
-    net_peer_key(key, from);
-    a.peer = net_peer_enter(&s->peers, key, s->cfg.connections_per_peer, net_now_ms());
+    pl_net_peer_key(key, from);
+    a.peer = pl_net_peer_enter(&s->peers, key, s->cfg.connections_per_peer, pl_net_now_ms());
     /* A little above the limit goes to the workers, which make room at the strangers' cost. */
     if (!a.peer || now > s->cfg.connections + s->workers) {
         if (a.peer)
-            net_peer_leave(&s->peers, a.peer, net_now_ms());
+            pl_net_peer_leave(&s->peers, a.peer, pl_net_now_ms());
         close(fd);
         NET_COUNT(s, refused);
         __atomic_sub_fetch(&s->counts.connections, 1, __ATOMIC_RELAXED);
@@ -181,8 +181,8 @@ static void deal(struct pl_server *s, int fd, const struct sockaddr_storage *fro
     address_text(a.address, from, n);
     pl_tls_ctx_ref(s->tls);
     a.tls = s->tls;
-    if (!net_worker_hand(s->worker[s->next], &a))
-        conn_discard(s, &a);
+    if (!pl_net_worker_hand(s->worker[s->next], &a))
+        pl_conn_discard(s, &a);
     s->next = (s->next + 1) % s->workers;
 }
 
@@ -225,18 +225,18 @@ void pl_server_stop(struct pl_server *s, unsigned grace_ms)
     if (s->listener >= 0)
         close(s->listener);
     for (unsigned i = 0; i < s->workers && s->worker[i]; i++) {
-        s->worker[i]->stop_ms = net_now_ms() + grace_ms;
+        s->worker[i]->stop_ms = pl_net_now_ms() + grace_ms;
         __atomic_store_n(&s->worker[i]->told_to_stop, true, __ATOMIC_RELEASE);
         pl_worker_wake(s->worker[i]);
     }
     for (unsigned i = 0; i < s->workers && s->worker[i]; i++) {
         if (s->worker[i]->running)
             pthread_join(s->worker[i]->thread, NULL);
-        net_worker_free(s->worker[i]);
+        pl_net_worker_free(s->worker[i]);
     }
     if (s->spare >= 0)
         close(s->spare);
-    net_peers_free(&s->peers);
+    pl_net_peers_free(&s->peers);
     pl_tls_ctx_free(s->tls);
     pthread_mutex_destroy(&s->start_lock);
     pthread_cond_destroy(&s->start_cond);

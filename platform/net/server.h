@@ -99,23 +99,23 @@ struct pl_server {
 #define NET_COUNT(s, field) __atomic_add_fetch(&(s)->counts.field, 1, __ATOMIC_RELAXED)
 
 /* worker.c */
-pl_err net_worker_new(struct pl_worker **out, struct pl_server *s, unsigned index);
-pl_err net_worker_launch(struct pl_worker *w);
-void net_worker_free(struct pl_worker *w); /* after its thread ended */
+pl_err pl_net_worker_new(struct pl_worker **out, struct pl_server *s, unsigned index);
+pl_err pl_net_worker_launch(struct pl_worker *w);
+void pl_net_worker_free(struct pl_worker *w); /* after its thread ended */
 /* False when its inbox is full. Takes what is in `a`. Any thread. */
-bool net_worker_hand(struct pl_worker *w, const struct net_accepted *a);
+bool pl_net_worker_hand(struct pl_worker *w, const struct net_accepted *a);
 
 /* conn.c: all in the worker's thread */
-void conn_adopt(struct pl_worker *w, const struct net_accepted *a);
-void conn_discard(struct pl_server *s, const struct net_accepted *a); /* refuses it */
-void conn_event(struct pl_conn *c, uint32_t events);
-void conn_mark(struct pl_conn *c); /* to be flushed at the end of this turn */
-void conn_flush_all(struct pl_worker *w);
-void conn_expire(struct pl_worker *w);
-/* The next time conn_expire has work; UINT64_MAX: none. */
-uint64_t conn_next_ms(const struct pl_worker *w);
-void conn_shutdown_all(struct pl_worker *w);
-void conn_end_all(struct pl_worker *w, pl_err why);
-void conn_bury(struct pl_worker *w); /* frees what ended in this turn */
+void pl_conn_adopt(struct pl_worker *w, const struct net_accepted *a);
+void pl_conn_discard(struct pl_server *s, const struct net_accepted *a); /* refuses it */
+void pl_conn_event(struct pl_conn *c, uint32_t events);
+void pl_conn_mark(struct pl_conn *c); /* to be flushed at the end of this turn */
+void pl_conn_flush_all(struct pl_worker *w);
+void pl_conn_expire(struct pl_worker *w);
+/* The next time pl_conn_expire has work; UINT64_MAX: none. */
+uint64_t pl_conn_next_ms(const struct pl_worker *w);
+void pl_conn_shutdown_all(struct pl_worker *w);
+void pl_conn_end_all(struct pl_worker *w, pl_err why);
+void pl_conn_bury(struct pl_worker *w); /* frees what ended in this turn */
 
 #endif

@@ -25,7 +25,7 @@ static void give(struct pl_h2 *h, void *p, size_t cap, size_t used)
     h->body_bytes -= cap;
 }
 
-struct h2_stream *h2_stream_new(struct pl_h2 *h, int32_t id)
+struct h2_stream *pl_h2_stream_new(struct pl_h2 *h, int32_t id)
 {
     size_t cap;
     struct h2_stream *s = take(h, PL_H2_ARENA, &cap);
@@ -39,10 +39,10 @@ struct h2_stream *h2_stream_new(struct pl_h2 *h, int32_t id)
     return s;
 }
 
-void h2_stream_free(struct pl_h2 *h, struct h2_stream *s)
+void pl_h2_stream_free(struct pl_h2 *h, struct h2_stream *s)
 {
-    h2_block_drop(h, &s->in);
-    h2_block_drop(h, &s->out);
+    pl_h2_block_drop(h, &s->in);
+    pl_h2_block_drop(h, &s->out);
     if (s->next)
         s->next->prev = s->prev;
     if (s->prev)
@@ -53,7 +53,7 @@ void h2_stream_free(struct pl_h2 *h, struct h2_stream *s)
     give(h, s, PL_H2_ARENA, sizeof(*s) + s->used);
 }
 
-struct pl_span h2_keep(struct h2_stream *s, struct pl_span v)
+struct pl_span pl_h2_keep(struct h2_stream *s, struct pl_span v)
 {
     if (v.n > ARENA_ROOM - s->used)
         return (struct pl_span){0};
@@ -76,7 +76,7 @@ static bool grow_inside(struct h2_stream *s, struct h2_block *b, size_t n)
     return true;
 }
 
-bool h2_block_grow(struct pl_h2 *h, struct h2_stream *s, struct h2_block *b, size_t n)
+bool pl_h2_block_grow(struct pl_h2 *h, struct h2_stream *s, struct h2_block *b, size_t n)
 {
     if (b->own && b->cap - b->n >= n)
         return true;
@@ -94,7 +94,7 @@ bool h2_block_grow(struct pl_h2 *h, struct h2_stream *s, struct h2_block *b, siz
     return true;
 }
 
-void h2_block_drop(struct pl_h2 *h, struct h2_block *b)
+void pl_h2_block_drop(struct pl_h2 *h, struct h2_block *b)
 {
     if (b->own)
         give(h, b->p, b->cap, b->n);
@@ -141,7 +141,7 @@ static pl_err keep_field(struct pl_h2 *h, struct h2_stream *s, enum h2_field f, 
 {
     PL_REQUIRE(!s->field[f].p, NET_HTTP);
     PL_REQUIRE(s->used + v.n <= PL_NET_HEAD_MAX, NET_HEADER_SIZE);
-    s->field[f] = h2_keep(s, v);
+    s->field[f] = pl_h2_keep(s, v);
     PL_REQUIRE(s->field[f].p, NET_HEADER_SIZE);
     if (f != H2_CONTENT_LENGTH)
         return PL_OK;
@@ -150,7 +150,7 @@ static pl_err keep_field(struct pl_h2 *h, struct h2_stream *s, enum h2_field f, 
     return PL_OK;
 }
 
-pl_err h2_header(struct pl_h2 *h, struct h2_stream *s, struct pl_span name, struct pl_span value)
+pl_err pl_h2_header(struct pl_h2 *h, struct h2_stream *s, struct pl_span name, struct pl_span value)
 {
     s->list_bytes += name.n + value.n + 32;
     PL_REQUIRE(s->list_bytes <= PL_NET_HEADER_LIST_MAX, NET_HEADER_SIZE);
@@ -161,16 +161,16 @@ pl_err h2_header(struct pl_h2 *h, struct h2_stream *s, struct pl_span name, stru
     return PL_OK;
 }
 
-pl_err h2_data(struct pl_h2 *h, struct h2_stream *s, struct pl_span data)
+pl_err pl_h2_data(struct pl_h2 *h, struct h2_stream *s, struct pl_span data)
 {
     PL_REQUIRE(data.n <= body_max(h) - s->in.n, NET_REQUEST_SIZE);
-    PL_REQUIRE(h2_block_grow(h, s, &s->in, data.n), NET_MEMORY);
+    PL_REQUIRE(pl_h2_block_grow(h, s, &s->in, data.n), NET_MEMORY);
     memcpy(s->in.p + s->in.n, data.p, data.n);
     s->in.n += data.n;
     return PL_OK;
 }
 
-struct pl_request h2_request_of(const struct h2_stream *s)
+struct pl_request pl_h2_request_of(const struct h2_stream *s)
 {
     return (struct pl_request){
         .method = s->field[H2_METHOD],
@@ -183,7 +183,7 @@ struct pl_request h2_request_of(const struct h2_stream *s)
     };
 }
 
-bool h2_response_of(const struct h2_stream *s, struct pl_response *out)
+bool pl_h2_response_of(const struct h2_stream *s, struct pl_response *out)
 {
     int64_t status = decimal(s->field[H2_STATUS]);
     int64_t retry = decimal(s->field[H2_RETRY_AFTER]);

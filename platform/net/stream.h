@@ -60,24 +60,25 @@ struct pl_h2 {
 };
 
 /* stream.c */
-struct h2_stream *h2_stream_new(struct pl_h2 *h, int32_t id);
-void h2_stream_free(struct pl_h2 *h, struct h2_stream *s);
+struct h2_stream *pl_h2_stream_new(struct pl_h2 *h, int32_t id);
+void pl_h2_stream_free(struct pl_h2 *h, struct h2_stream *s);
 /* Copies into the arena; an empty span with .p NULL when it does not fit. */
-struct pl_span h2_keep(struct h2_stream *s, struct pl_span v);
+struct pl_span pl_h2_keep(struct h2_stream *s, struct pl_span v);
 /* Room for n more bytes of b: in the arena, or in a block. False past a budget. */
-bool h2_block_grow(struct pl_h2 *h, struct h2_stream *s, struct h2_block *b, size_t n);
-void h2_block_drop(struct pl_h2 *h, struct h2_block *b);
-pl_err h2_header(struct pl_h2 *h, struct h2_stream *s, struct pl_span name, struct pl_span value);
-pl_err h2_data(struct pl_h2 *h, struct h2_stream *s, struct pl_span data);
-struct pl_request h2_request_of(const struct h2_stream *s);
+bool pl_h2_block_grow(struct pl_h2 *h, struct h2_stream *s, struct h2_block *b, size_t n);
+void pl_h2_block_drop(struct pl_h2 *h, struct h2_block *b);
+pl_err pl_h2_header(struct pl_h2 *h, struct h2_stream *s, struct pl_span name,
+                    struct pl_span value);
+pl_err pl_h2_data(struct pl_h2 *h, struct h2_stream *s, struct pl_span data);
+struct pl_request pl_h2_request_of(const struct h2_stream *s);
 /* False when the response is none (status). */
-bool h2_response_of(const struct h2_stream *s, struct pl_response *out);
+bool pl_h2_response_of(const struct h2_stream *s, struct pl_response *out);
 
 /* h2.c */
-void h2_submit_rst(struct pl_h2 *h, struct h2_stream *s, uint32_t code);
+void pl_h2_submit_rst(struct pl_h2 *h, struct h2_stream *s, uint32_t code);
 /* message.c: the answer to a refused request. */
-pl_err h2_submit_problem(struct pl_h2 *h, struct h2_stream *s, enum pl_code code);
-ssize_t h2_read_cb(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t n, uint32_t *flags,
-                   nghttp2_data_source *source, void *arg);
+pl_err pl_h2_submit_problem(struct pl_h2 *h, struct h2_stream *s, enum pl_code code);
+ssize_t pl_h2_read_cb(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t n, uint32_t *flags,
+                      nghttp2_data_source *source, void *arg);
 
 #endif

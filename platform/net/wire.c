@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-uint64_t net_now_ms(void)
+uint64_t pl_net_now_ms(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -119,7 +119,7 @@ static pl_err pump_and_send(struct net_wire *w, struct net_scratch *s, size_t n,
     return e == PL_OK ? sent : e;
 }
 
-pl_err wire_read(struct net_wire *w, struct net_scratch *s, uint64_t now_ms)
+pl_err pl_wire_read(struct net_wire *w, struct net_scratch *s, uint64_t now_ms)
 {
     if (wire_blocked(w))
         PL_TRY(retry_unsent(w));
@@ -132,12 +132,12 @@ pl_err wire_read(struct net_wire *w, struct net_scratch *s, uint64_t now_ms)
     return pump_and_send(w, s, (size_t)n, now_ms);
 }
 
-pl_err wire_start(struct net_wire *w, struct net_scratch *s, uint64_t now_ms)
+pl_err pl_wire_start(struct net_wire *w, struct net_scratch *s, uint64_t now_ms)
 {
     return pump_and_send(w, s, 0, now_ms);
 }
 
-pl_err wire_flush(struct net_wire *w, struct net_scratch *s, uint64_t now_ms)
+pl_err pl_wire_flush(struct net_wire *w, struct net_scratch *s, uint64_t now_ms)
 {
     w->more = false;
     if (wire_blocked(w))
@@ -153,10 +153,10 @@ pl_err wire_flush(struct net_wire *w, struct net_scratch *s, uint64_t now_ms)
     return send_out(w, &out, now_ms);
 }
 
-void wire_end(struct net_wire *w, struct net_scratch *s, pl_err why, uint64_t now_ms)
+void pl_wire_end(struct net_wire *w, struct net_scratch *s, pl_err why, uint64_t now_ms)
 {
     struct pl_wr out = pl_wr_fixed(s->out, sizeof(s->out));
-    pl_err e = w->fd >= 0 && w->tls ? wire_flush(w, s, now_ms) : PL_FAIL(NET_CLOSED);
+    pl_err e = w->fd >= 0 && w->tls ? pl_wire_flush(w, s, now_ms) : PL_FAIL(NET_CLOSED);
     if (e == PL_OK && !wire_blocked(w)) {
         pl_tls_close(w->tls, &out);
         e = send_out(w, &out, now_ms);

@@ -29,17 +29,17 @@ struct net_wire {
 };
 
 /* Takes what is there to read and runs it through. PL_OK; NET_CLOSED when the peer closed; else why
- * the connection must end. Call wire_flush afterwards in every case. */
-PL_CHECKED pl_err wire_read(struct net_wire *w, struct net_scratch *s, uint64_t now_ms);
+ * the connection must end. Call pl_wire_flush afterwards in every case. */
+PL_CHECKED pl_err pl_wire_read(struct net_wire *w, struct net_scratch *s, uint64_t now_ms);
 /* Starts a client's handshake. */
-PL_CHECKED pl_err wire_start(struct net_wire *w, struct net_scratch *s, uint64_t now_ms);
+PL_CHECKED pl_err pl_wire_start(struct net_wire *w, struct net_scratch *s, uint64_t now_ms);
 /* Encrypts and sends what the engine has, once. */
-PL_CHECKED pl_err wire_flush(struct net_wire *w, struct net_scratch *s, uint64_t now_ms);
+PL_CHECKED pl_err pl_wire_flush(struct net_wire *w, struct net_scratch *s, uint64_t now_ms);
 /* The last words (GOAWAY, close_notify) as far as the socket takes them, then frees everything.
  * `why` is for the requests that are still open. */
-void wire_end(struct net_wire *w, struct net_scratch *s, pl_err why, uint64_t now_ms);
+void pl_wire_end(struct net_wire *w, struct net_scratch *s, pl_err why, uint64_t now_ms);
 static inline bool wire_blocked(const struct net_wire *w) { return w->unsent_n > 0; }
 
-uint64_t net_now_ms(void); /* monotonic */
+uint64_t pl_net_now_ms(void); /* monotonic */
 
 #endif

@@ -26,7 +26,7 @@ static bool make_descriptors(struct pl_worker *w)
     return w->epoll >= 0 && w->event >= 0 && epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->event, &ev) == 0;
 }
 
-pl_err net_worker_new(struct pl_worker **out, struct pl_server *s, unsigned index)
+pl_err pl_net_worker_new(struct pl_worker **out, struct pl_server *s, unsigned index)
 {
     struct pl_worker *w = *out = calloc(1, sizeof(*w));
     PL_REQUIRE(w, NO_MEMORY);
@@ -43,12 +43,12 @@ pl_err net_worker_new(struct pl_worker **out, struct pl_server *s, unsigned inde
     return pl_crypto_new(&w->crypto);
 }
 
-void net_worker_free(struct pl_worker *w)
+void pl_net_worker_free(struct pl_worker *w)
 {
     if (!w)
         return;
     for (unsigned i = 0; i < w->inbox_n; i++)
-        conn_discard(w->server, &w->inbox[i]);
+        pl_conn_discard(w->server, &w->inbox[i]);
     if (w->epoll >= 0)
         close(w->epoll);
     if (w->event >= 0)
@@ -79,7 +79,7 @@ void pl_worker_wake(struct pl_worker *w)
     ring(w);
 }
 
-bool net_worker_hand(struct pl_worker *w, const struct net_accepted *a)
+bool pl_net_worker_hand(struct pl_worker *w, const struct net_accepted *a)
 {
     pthread_mutex_lock(&w->inbox_lock);
     bool room = w->inbox_n < NET_INBOX;
@@ -106,9 +106,9 @@ static void take_inbox(struct pl_worker *w)
         pthread_mutex_unlock(&w->inbox_lock);
         for (unsigned i = 0; i < n; i++) {
             if (w->stopping)
-                conn_discard(w->server, &some[i]);
+                pl_conn_discard(w->server, &some[i]);
             else
-                conn_adopt(w, &some[i]);
+                pl_conn_adopt(w, &some[i]);
         }
         if (n == 0)
             return;
@@ -123,7 +123,7 @@ static void heard(struct pl_worker *w)
     take_inbox(w);
     if (__atomic_load_n(&w->told_to_stop, __ATOMIC_ACQUIRE) && !w->stopping) {
         w->stopping = true;
-        conn_shutdown_all(w);
+        pl_conn_shutdown_all(w);
     }
     if (__atomic_exchange_n(&w->woken, false, __ATOMIC_ACQ_REL) && w->server->cfg.handler->on_wake)
         w->server->cfg.handler->on_wake(w);
@@ -133,12 +133,12 @@ static int wait_ms(const struct pl_worker *w)
 {
     if (w->dirty)
         return 0;
-    uint64_t next = conn_next_ms(w);
+    uint64_t next = pl_conn_next_ms(w);
     if (w->timer_ms && w->timer_ms < next)
         next = w->timer_ms;
     if (w->stopping && w->stop_ms < next)
         next = w->stop_ms;
-    uint64_t now = net_now_ms();
+    uint64_t now = pl_net_now_ms();
     if (next <= now)
         return 0;
     return next - now > 60000 ? 60000 : (int)(next - now);
@@ -146,7 +146,7 @@ static int wait_ms(const struct pl_worker *w)
 
 static void timers(struct pl_worker *w)
 {
-    conn_expire(w);
+    pl_conn_expire(w);
     if (w->timer_ms == 0 || w->now_ms < w->timer_ms)
         return;
     w->timer_ms = 0;
@@ -158,22 +158,22 @@ static void turn(struct pl_worker *w)
 {
     struct epoll_event ev[EVENTS];
     int n = epoll_wait(w->epoll, ev, EVENTS, wait_ms(w));
-    w->now_ms = net_now_ms();
+    w->now_ms = pl_net_now_ms();
     for (int i = 0; i < n; i++) {
         if (ev[i].data.ptr)
-            conn_event(ev[i].data.ptr, ev[i].events);
+            pl_conn_event(ev[i].data.ptr, ev[i].events);
         else
             heard(w);
     }
     timers(w);
-    conn_flush_all(w);
-    conn_bury(w);
+    pl_conn_flush_all(w);
+    pl_conn_bury(w);
 }
 
 static pl_err begin(struct pl_worker *w)
 {
     const struct pl_handler *h = w->server->cfg.handler;
-    w->now_ms = w->tick_ms = net_now_ms();
+    w->now_ms = w->tick_ms = pl_net_now_ms();
     return h->on_start ? h->on_start(w->server->cfg.arg, w, &w->arg) : PL_OK;
 }
 
@@ -196,14 +196,14 @@ static void *run(void *arg)
         return NULL;
     while (!w->stopping || (w->conns > 0 && w->now_ms < w->stop_ms))
         turn(w);
-    conn_end_all(w, PL_OK);
-    conn_bury(w);
+    pl_conn_end_all(w, PL_OK);
+    pl_conn_bury(w);
     if (w->server->cfg.handler->on_stop)
         w->server->cfg.handler->on_stop(w);
     return NULL;
 }
 
-pl_err net_worker_launch(struct pl_worker *w)
+pl_err pl_net_worker_launch(struct pl_worker *w)
 {
     PL_REQUIRE(pthread_create(&w->thread, NULL, run, w) == 0, NET_SYSTEM);
     w->running = true;

@@ -8,17 +8,17 @@
 #define ROOT_NAME "root.sealed"
 #define ROOT_NEW  "root.sealed.new"
 
-void segment_name(char out[static NAME_BYTES], uint64_t epoch)
+void pl_segment_name(char out[static NAME_BYTES], uint64_t epoch)
 {
     snprintf(out, NAME_BYTES, "log.%016llx", (unsigned long long)epoch);
 }
 
-void snapshot_name(char out[static NAME_BYTES], uint64_t index)
+void pl_snapshot_name(char out[static NAME_BYTES], uint64_t index)
 {
     snprintf(out, NAME_BYTES, "snapshot.%016llx", (unsigned long long)index);
 }
 
-pl_err io_failed(struct pl_store_place *out_place, const char *name, int64_t r)
+pl_err pl_io_failed(struct pl_store_place *out_place, const char *name, int64_t r)
 {
     if (out_place) {
         snprintf(out_place->file, sizeof(out_place->file), "%s", name);
@@ -76,7 +76,7 @@ static void each_name(void *to, const char *name)
         snprintf(s->other, sizeof(s->other), "%s", name);
 }
 
-pl_err dir_names(struct pl_store_dir *d, struct names *out)
+pl_err pl_dir_names(struct pl_store_dir *d, struct names *out)
 {
     *out = (struct names){0};
     int r = d->io->list(d->io->ctx, d->fd, each_name, out);
@@ -88,14 +88,14 @@ pl_err dir_names(struct pl_store_dir *d, struct names *out)
 static pl_err judge(struct pl_store_dir *d, struct pl_store_place *out_place)
 {
     struct names names;
-    PL_TRY(dir_names(d, &names));
+    PL_TRY(pl_dir_names(d, &names));
     d->found = names.root ? PL_FOUND_VAULT : PL_FOUND_NOTHING;
     if (names.root)
         return PL_OK;
     if (names.segments)
-        segment_name(out_place->file, names.last);
+        pl_segment_name(out_place->file, names.last);
     else if (names.snapshots)
-        snapshot_name(out_place->file, names.newest);
+        pl_snapshot_name(out_place->file, names.newest);
     else
         snprintf(out_place->file, sizeof(out_place->file), "%s", names.other);
     PL_REQUIRE(names.segments == 0 && names.snapshots == 0, STORE_ROOT_MISSING);
@@ -110,11 +110,11 @@ static pl_err open_and_lock(struct pl_store_dir *d, struct pl_store_place *out_p
     d->fd = io->dir(io->ctx, path, 1);
     PL_REQUIRE(d->fd != -EACCES, STORE_PERMISSIONS);
     if (d->fd < 0)
-        return io_failed(out_place, ".", d->fd);
+        return pl_io_failed(out_place, ".", d->fd);
     int r = io->lock(io->ctx, d->fd);
     PL_REQUIRE(r != -EWOULDBLOCK, STORE_BUSY);
     if (r < 0)
-        return io_failed(out_place, ".", r);
+        return pl_io_failed(out_place, ".", r);
     return judge(d, out_place);
 }
 
@@ -146,7 +146,7 @@ void pl_store_dir_close(struct pl_store_dir *d)
     free(d);
 }
 
-pl_err read_all(struct pl_store_dir *d, int fd, void *out, size_t n, uint64_t at)
+pl_err pl_read_all(struct pl_store_dir *d, int fd, void *out, size_t n, uint64_t at)
 {
     uint8_t *p = out;
     for (size_t done = 0; done < n;) {
@@ -157,24 +157,24 @@ pl_err read_all(struct pl_store_dir *d, int fd, void *out, size_t n, uint64_t at
     return PL_OK;
 }
 
-pl_err sync_names(struct pl_store_dir *d)
+pl_err pl_sync_names(struct pl_store_dir *d)
 {
     int r = d->io->sync(d->io->ctx, d->fd);
-    return r < 0 ? io_failed(NULL, ".", r) : PL_OK;
+    return r < 0 ? pl_io_failed(NULL, ".", r) : PL_OK;
 }
 
-pl_err finish_file(struct pl_store_dir *d, int fd, const char *from, const char *to)
+pl_err pl_finish_file(struct pl_store_dir *d, int fd, const char *from, const char *to)
 {
     int r = d->io->sync(d->io->ctx, fd);
     d->io->close(d->io->ctx, fd);
     if (r >= 0)
         r = d->io->rename(d->io->ctx, d->fd, from, to);
     if (r < 0)
-        return io_failed(NULL, from, r);
-    return sync_names(d);
+        return pl_io_failed(NULL, from, r);
+    return pl_sync_names(d);
 }
 
-uint8_t *map_pages(size_t n)
+uint8_t *pl_map_pages(size_t n)
 {
     uint8_t *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED)
@@ -183,7 +183,7 @@ uint8_t *map_pages(size_t n)
     return p;
 }
 
-void unmap_pages(uint8_t *p, size_t n, size_t used)
+void pl_unmap_pages(uint8_t *p, size_t n, size_t used)
 {
     if (!p)
         return;
@@ -198,13 +198,13 @@ static pl_err write_root(struct pl_store_dir *d, const uint8_t blob[static PL_RO
     const struct pl_io *io = d->io;
     int fd = io->open(io->ctx, d->fd, ROOT_NEW, PL_IO_CREATE);
     if (fd < 0)
-        return io_failed(NULL, ROOT_NEW, fd);
+        return pl_io_failed(NULL, ROOT_NEW, fd);
     ssize_t r = io->pwrite(io->ctx, fd, blob, PL_ROOT_BLOB_BYTES, 0);
     if (r != PL_ROOT_BLOB_BYTES) {
         io->close(io->ctx, fd);
-        return io_failed(NULL, ROOT_NEW, r);
+        return pl_io_failed(NULL, ROOT_NEW, r);
     }
-    return finish_file(d, fd, ROOT_NEW, ROOT_NAME);
+    return pl_finish_file(d, fd, ROOT_NEW, ROOT_NAME);
 }
 
 pl_err pl_store_root_reseal(struct pl_store_dir *d, const uint8_t root[static PL_ROOT_KEY_BYTES],
@@ -235,10 +235,10 @@ static pl_err read_root(struct pl_store_dir *d, uint8_t out[static PL_ROOT_BLOB_
     const struct pl_io *io = d->io;
     int fd = io->open(io->ctx, d->fd, ROOT_NAME, PL_IO_READ);
     if (fd < 0)
-        return io_failed(NULL, ROOT_NAME, fd);
+        return pl_io_failed(NULL, ROOT_NAME, fd);
     int64_t size = io->size(io->ctx, fd);
-    pl_err e = size == PL_ROOT_BLOB_BYTES ? read_all(d, fd, out, PL_ROOT_BLOB_BYTES, 0)
-               : size < 0                 ? io_failed(NULL, ROOT_NAME, size)
+    pl_err e = size == PL_ROOT_BLOB_BYTES ? pl_read_all(d, fd, out, PL_ROOT_BLOB_BYTES, 0)
+               : size < 0                 ? pl_io_failed(NULL, ROOT_NAME, size)
                                           : PL_FAIL(ROOT_FORMAT);
     io->close(io->ctx, fd);
     return e;

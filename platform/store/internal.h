@@ -32,21 +32,22 @@ struct pl_store_dir {
     enum pl_store_found found;
 };
 
-void segment_name(char out[static NAME_BYTES], uint64_t epoch);
-void snapshot_name(char out[static NAME_BYTES], uint64_t index);
+void pl_segment_name(char out[static NAME_BYTES], uint64_t epoch);
+void pl_snapshot_name(char out[static NAME_BYTES], uint64_t index);
 /* STORE_FULL or STORE_IO for -errno `r`, and the place. out_place may be NULL. */
-pl_err io_failed(struct pl_store_place *out_place, const char *name, int64_t r);
-PL_CHECKED pl_err dir_names(struct pl_store_dir *d, struct names *out);
+pl_err pl_io_failed(struct pl_store_place *out_place, const char *name, int64_t r);
+PL_CHECKED pl_err pl_dir_names(struct pl_store_dir *d, struct names *out);
 /* All n bytes from `at` on, however short the reads; STORE_IO at the end of the file too. */
-PL_CHECKED pl_err read_all(struct pl_store_dir *d, int fd, void *out, size_t n, uint64_t at);
-PL_CHECKED pl_err sync_names(struct pl_store_dir *d);
+PL_CHECKED pl_err pl_read_all(struct pl_store_dir *d, int fd, void *out, size_t n, uint64_t at);
+PL_CHECKED pl_err pl_sync_names(struct pl_store_dir *d);
 /* Syncs and closes fd, renames `from` to `to` and makes that durable. */
-PL_CHECKED pl_err finish_file(struct pl_store_dir *d, int fd, const char *from, const char *to);
+PL_CHECKED pl_err pl_finish_file(struct pl_store_dir *d, int fd, const char *from, const char *to);
 /* Zeroed memory of whole pages, left out of core dumps. unmap wipes the first `used` bytes. */
-uint8_t *map_pages(size_t n);
-void unmap_pages(uint8_t *p, size_t n, size_t used);
+uint8_t *pl_map_pages(size_t n);
+void pl_unmap_pages(uint8_t *p, size_t n, size_t used);
 
-/* ---- replay.c ------------------------------------------------------------------------------- */
+/* ---- replay.c -------------------------------------------------------------------------------
+ */
 
 struct secrets {
     struct pl_epoch writer;
@@ -54,15 +55,15 @@ struct secrets {
     struct pl_snapshot_codec snapshot;
 };
 
-/* What replay leaves for the log to go on from. */
+/* What pl_replay leaves for the log to go on from. */
 struct replayed {
     struct pl_log_end end;
     uint64_t next_epoch;
 };
 
-PL_CHECKED pl_err replay(struct replayed *out, struct pl_store_report *report,
-                         const struct pl_store_options *o, struct pl_crypto *c,
-                         struct secrets *secrets);
+PL_CHECKED pl_err pl_replay(struct replayed *out, struct pl_store_report *report,
+                            const struct pl_store_options *o, struct pl_crypto *c,
+                            struct secrets *secrets);
 
 /* ---- segment.c ------------------------------------------------------------------------------ */
 
@@ -80,15 +81,15 @@ struct segments {
     uint8_t *zeros; /* FILL_STEP_BYTES */
 };
 
-PL_CHECKED pl_err segments_init(struct segments *g, struct pl_store_dir *dir, size_t bytes);
-void segments_free(struct segments *g);
+PL_CHECKED pl_err pl_segments_init(struct segments *g, struct pl_store_dir *dir, size_t bytes);
+void pl_segments_free(struct segments *g);
 /* Fills a step of the next segment; true when that made progress and more is to do. */
-bool segments_prepare(struct segments *g);
+bool pl_segments_prepare(struct segments *g);
 /* The next segment, finished, becomes the current one under this epoch's name. */
-PL_CHECKED pl_err segments_advance(struct segments *g, struct pl_store_place *out_place,
-                                   uint64_t epoch);
+PL_CHECKED pl_err pl_segments_advance(struct segments *g, struct pl_store_place *out_place,
+                                      uint64_t epoch);
 /* Writes a frame at g->at: once more, the same bytes at the same place, when that fails. */
-PL_CHECKED pl_err segments_write(struct segments *g, struct pl_span frame, int *out_errno);
+PL_CHECKED pl_err pl_segments_write(struct segments *g, struct pl_span frame, int *out_errno);
 
 /* ---- log.c ---------------------------------------------------------------------------------- */
 
@@ -126,6 +127,6 @@ struct pl_store {
     _Atomic int state;
 };
 
-PL_CHECKED pl_err store_entropy(const struct pl_store *s, uint8_t *out, size_t n);
+PL_CHECKED pl_err pl_store_draw(const struct pl_store *s, uint8_t *out, size_t n);
 
 #endif

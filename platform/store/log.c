@@ -7,7 +7,7 @@
 static void lock(struct pl_store *s) { PL_ASSERT(pthread_mutex_lock(&s->mutex) == 0); }
 static void unlock(struct pl_store *s) { PL_ASSERT(pthread_mutex_unlock(&s->mutex) == 0); }
 
-pl_err store_entropy(const struct pl_store *s, uint8_t *out, size_t n)
+pl_err pl_store_draw(const struct pl_store *s, uint8_t *out, size_t n)
 {
     return s->entropy ? s->entropy(s->ctx, out, n) : pl_entropy(out, n);
 }
@@ -19,9 +19,9 @@ static pl_err begin_epoch(struct pl_store *s, struct pl_store_place *out_place,
                           const struct pl_log_end *end, uint64_t number)
 {
     uint8_t salt[PL_EPOCH_SALT_BYTES];
-    PL_TRY(store_entropy(s, salt, sizeof(salt)));
+    PL_TRY(pl_store_draw(s, salt, sizeof(salt)));
     PL_TRY(pl_epoch_begin(s->crypto, &s->secrets->writer, s->root, s->vault_id, salt, end, number));
-    return segments_advance(&s->segments, out_place, number);
+    return pl_segments_advance(&s->segments, out_place, number);
 }
 
 static void check_options(const struct pl_store_options *o, size_t frame, size_t segment)
@@ -38,11 +38,11 @@ static pl_err prepare(struct pl_store *s, const struct pl_store_options *o, size
                    pthread_cond_init(&s->done, NULL) == 0,
                NO_MEMORY);
     s->secrets = (struct secrets *)(void *)pl_arena_take(o->secrets, sizeof(*s->secrets));
-    s->frame_mem[0] = map_pages(s->frame_bytes);
-    s->frame_mem[1] = map_pages(s->frame_bytes);
+    s->frame_mem[0] = pl_map_pages(s->frame_bytes);
+    s->frame_mem[1] = pl_map_pages(s->frame_bytes);
     PL_REQUIRE(s->secrets && s->frame_mem[0] && s->frame_mem[1], NO_MEMORY);
     PL_TRY(pl_crypto_new(&s->crypto));
-    return segments_init(&s->segments, s->dir, segment);
+    return pl_segments_init(&s->segments, s->dir, segment);
 }
 
 static pl_err open_log(struct pl_store *s, struct pl_store_report *report,
@@ -50,7 +50,7 @@ static pl_err open_log(struct pl_store *s, struct pl_store_report *report,
 {
     struct replayed r;
     PL_TRY(prepare(s, o, segment));
-    PL_TRY(replay(&r, report, o, s->crypto, s->secrets));
+    PL_TRY(pl_replay(&r, report, o, s->crypto, s->secrets));
     s->end = r.end;
     struct pl_store_place place = {.offset = 0};
     pl_err e = begin_epoch(s, &place, &r.end, r.next_epoch);
@@ -175,7 +175,7 @@ static pl_err write_frame(struct pl_store *s, struct pl_frame *f, struct pl_stor
     place->epoch = epoch->number;
     place->sequence = epoch->sequence;
     PL_TRY(pl_frame_seal(s->crypto, epoch, f, &bytes));
-    return segments_write(&s->segments, bytes, &place->os_error);
+    return pl_segments_write(&s->segments, bytes, &place->os_error);
 }
 
 /* What a mark waits for: the end of its frame, with the entries that the mark counted. */
@@ -237,7 +237,7 @@ static bool wait_for_work(struct pl_store *s)
     for (bool preparing = true; !s->stopping && !has_work(s);) {
         if (preparing) { /* the next segment, a step at a time, while nobody waits */
             unlock(s);
-            preparing = segments_prepare(&s->segments);
+            preparing = pl_segments_prepare(&s->segments);
             lock(s);
         } else {
             PL_ASSERT(pthread_cond_wait(&s->work, &s->mutex) == 0);
@@ -305,12 +305,12 @@ void pl_store_close(struct pl_store *s)
     if (!s)
         return;
     stop_thread(s);
-    segments_free(&s->segments);
+    pl_segments_free(&s->segments);
     pl_crypto_free(s->crypto);
     if (s->secrets)
         pl_wipe(s->secrets, sizeof(*s->secrets));
-    unmap_pages(s->frame_mem[0], s->frame_bytes, s->frame_bytes);
-    unmap_pages(s->frame_mem[1], s->frame_bytes, s->frame_bytes);
+    pl_unmap_pages(s->frame_mem[0], s->frame_bytes, s->frame_bytes);
+    pl_unmap_pages(s->frame_mem[1], s->frame_bytes, s->frame_bytes);
     pthread_cond_destroy(&s->done);
     pthread_cond_destroy(&s->work);
     pthread_mutex_destroy(&s->mutex);

@@ -33,13 +33,13 @@ static pl_err open_to_read(struct reading *r, const char *name, int *out_fd, uin
     *out_fd = io->open(io->ctx, r->dir->fd, name, PL_IO_READ);
     PL_REQUIRE(*out_fd != -ENOENT, STORE_SEGMENT);
     if (*out_fd < 0)
-        return io_failed(place, name, *out_fd);
+        return pl_io_failed(place, name, *out_fd);
     int64_t size = io->size(io->ctx, *out_fd);
     *out_size = size < 0 ? 0 : (uint64_t)size;
     if (size >= 0)
         return PL_OK;
     io->close(io->ctx, *out_fd);
-    return io_failed(place, name, size);
+    return pl_io_failed(place, name, size);
 }
 
 /* ---- the snapshot --------------------------------------------------------------------------- */
@@ -52,7 +52,7 @@ static pl_err read_chunks(struct reading *r, int fd, uint64_t size)
         r->report->place.offset = at;
         uint64_t left = size - at;
         size_t n = left < sealed ? (size_t)left : sealed;
-        PL_TRY(read_all(r->dir, fd, r->mem, n, at));
+        PL_TRY(pl_read_all(r->dir, fd, r->mem, n, at));
         PL_TRY(pl_snapshot_open(r->c, k, r->mem, pl_span(r->mem, n), left <= sealed));
         if (r->o->on_snapshot)
             PL_TRY(r->o->on_snapshot(r->o->ctx, pl_span(r->mem, n - PL_GCM_TAG_BYTES), k->done));
@@ -64,7 +64,7 @@ static pl_err read_chunks(struct reading *r, int fd, uint64_t size)
 static pl_err read_snapshot(struct reading *r, int fd, uint64_t size)
 {
     PL_REQUIRE(size >= PL_SNAPSHOT_HEADER_BYTES, SNAPSHOT_HEADER);
-    PL_TRY(read_all(r->dir, fd, r->mem, PL_SNAPSHOT_HEADER_BYTES, 0));
+    PL_TRY(pl_read_all(r->dir, fd, r->mem, PL_SNAPSHOT_HEADER_BYTES, 0));
     PL_TRY(pl_snapshot_read(r->c, &r->secrets->snapshot, &r->snapshot,
                             pl_span(r->mem, PL_SNAPSHOT_HEADER_BYTES), r->o->root));
     struct pl_span id = pl_span(r->o->vault_id, PL_VAULT_ID_BYTES);
@@ -85,7 +85,7 @@ static pl_err newest_snapshot(struct reading *r)
     uint64_t size;
     if (r->names.snapshots == 0)
         return PL_OK;
-    snapshot_name(name, r->names.newest);
+    pl_snapshot_name(name, r->names.newest);
     PL_TRY(open_to_read(r, name, &fd, &size));
     pl_err e = read_snapshot(r, fd, size);
     r->dir->io->close(r->dir->io->ctx, fd);
@@ -99,10 +99,10 @@ static pl_err read_segment(struct reading *r, uint64_t number)
     char name[NAME_BYTES];
     int fd;
     uint64_t size;
-    segment_name(name, number);
+    pl_segment_name(name, number);
     PL_TRY(open_to_read(r, name, &fd, &size));
     pl_err e = size % PL_LOG_BLOCK_BYTES == 0 && size <= SEGMENT_BYTES_MAX
-                   ? read_all(r->dir, fd, r->mem, (size_t)size, 0)
+                   ? pl_read_all(r->dir, fd, r->mem, (size_t)size, 0)
                    : PL_FAIL(STORE_SEGMENT);
     r->dir->io->close(r->dir->io->ctx, fd);
     r->n = e == PL_OK ? (size_t)size : 0;
@@ -212,7 +212,7 @@ static pl_err replay_log(struct reading *r)
     r->report->first_epoch = s->first;
     for (uint64_t n = s->first; s->segments && n <= s->last; n++) {
         *place = (struct pl_store_place){.epoch = n};
-        segment_name(place->file, n);
+        pl_segment_name(place->file, n);
         /* From 1, or from where a snapshot makes the older ones unnecessary; without a gap. */
         PL_REQUIRE(n > 1 || s->first == 1, STORE_SEGMENT);
         PL_REQUIRE(s->first == 1 || (r->has_snapshot && r->o->archived), STORE_SEGMENT);
@@ -250,18 +250,18 @@ static pl_err settle_end(struct reading *r)
     if (r->last_n == 0)
         return PL_OK; /* the last segment has no frame: its name is taken over by the next one */
     char name[NAME_BYTES];
-    segment_name(name, r->names.last);
+    pl_segment_name(name, r->names.last);
     int fd = io->open(io->ctx, r->dir->fd, name, PL_IO_WRITE);
     if (fd < 0)
-        return io_failed(&r->report->place, name, fd);
+        return pl_io_failed(&r->report->place, name, fd);
     int e = settle(r, fd);
     io->close(io->ctx, fd);
-    return e < 0 ? io_failed(&r->report->place, name, e) : PL_OK;
+    return e < 0 ? pl_io_failed(&r->report->place, name, e) : PL_OK;
 }
 
 static pl_err read_everything(struct reading *r)
 {
-    PL_TRY(dir_names(r->dir, &r->names));
+    PL_TRY(pl_dir_names(r->dir, &r->names));
     PL_TRY(newest_snapshot(r));
     PL_TRY(replay_log(r));
     if (!r->report->tail_cut)
@@ -269,16 +269,16 @@ static pl_err read_everything(struct reading *r)
     return settle_end(r);
 }
 
-pl_err replay(struct replayed *out, struct pl_store_report *report,
-              const struct pl_store_options *o, struct pl_crypto *c, struct secrets *secrets)
+pl_err pl_replay(struct replayed *out, struct pl_store_report *report,
+                 const struct pl_store_options *o, struct pl_crypto *c, struct secrets *secrets)
 {
     struct reading r = {.o = o, .dir = o->dir, .report = report, .c = c, .secrets = secrets};
-    r.mem = map_pages(SEGMENT_BYTES_MAX);
-    r.last = map_pages(PL_FRAME_BYTES_MAX);
+    r.mem = pl_map_pages(SEGMENT_BYTES_MAX);
+    r.last = pl_map_pages(PL_FRAME_BYTES_MAX);
     pl_err e = r.mem && r.last ? read_everything(&r) : PL_FAIL(NO_MEMORY);
     size_t used = r.high > PL_SNAPSHOT_CHUNK ? r.high : PL_SNAPSHOT_CHUNK;
-    unmap_pages(r.mem, SEGMENT_BYTES_MAX, used);
-    unmap_pages(r.last, PL_FRAME_BYTES_MAX, 0);
+    pl_unmap_pages(r.mem, SEGMENT_BYTES_MAX, used);
+    pl_unmap_pages(r.last, PL_FRAME_BYTES_MAX, 0);
     pl_wipe(&secrets->reader, sizeof(secrets->reader));
     pl_wipe(&secrets->snapshot, sizeof(secrets->snapshot));
     out->end = r.end;

@@ -5,10 +5,10 @@
 
 #define NEXT_NAME "log.new"
 
-pl_err segments_init(struct segments *g, struct pl_store_dir *dir, size_t bytes)
+pl_err pl_segments_init(struct segments *g, struct pl_store_dir *dir, size_t bytes)
 {
     *g = (struct segments){.dir = dir, .bytes = bytes, .fd = -1, .next_fd = -1};
-    g->zeros = map_pages(FILL_STEP_BYTES);
+    g->zeros = pl_map_pages(FILL_STEP_BYTES);
     PL_REQUIRE(g->zeros, NO_MEMORY);
     return PL_OK;
 }
@@ -20,13 +20,13 @@ static void close_fd(struct segments *g, int *fd)
     *fd = -1;
 }
 
-void segments_free(struct segments *g)
+void pl_segments_free(struct segments *g)
 {
     if (!g->zeros)
         return;
     close_fd(g, &g->fd);
     close_fd(g, &g->next_fd);
-    unmap_pages(g->zeros, FILL_STEP_BYTES, 0);
+    pl_unmap_pages(g->zeros, FILL_STEP_BYTES, 0);
     g->zeros = NULL;
 }
 
@@ -54,7 +54,7 @@ static int fill_step(struct segments *g)
     return synced;
 }
 
-bool segments_prepare(struct segments *g)
+bool pl_segments_prepare(struct segments *g)
 {
     if (g->next_ready || g->at < g->bytes / 2)
         return false;
@@ -90,10 +90,10 @@ static int advance(struct segments *g)
     return g->fd;
 }
 
-pl_err segments_advance(struct segments *g, struct pl_store_place *out_place, uint64_t epoch)
+pl_err pl_segments_advance(struct segments *g, struct pl_store_place *out_place, uint64_t epoch)
 {
     close_fd(g, &g->fd);
-    segment_name(g->name, epoch);
+    pl_segment_name(g->name, epoch);
     int r = advance(g);
     if (r < 0) { /* nothing was sealed for it yet: all of it can be done once more */
         close_fd(g, &g->next_fd);
@@ -102,7 +102,7 @@ pl_err segments_advance(struct segments *g, struct pl_store_place *out_place, ui
     if (r >= 0)
         return PL_OK;
     close_fd(g, &g->next_fd);
-    return io_failed(out_place, g->name, r);
+    return pl_io_failed(out_place, g->name, r);
 }
 
 /* ---- the current one ------------------------------------------------------------------------ */
@@ -124,7 +124,7 @@ static int64_t write_once(struct segments *g, struct pl_span frame)
     return g->direct ? 0 : io->sync(io->ctx, g->fd);
 }
 
-pl_err segments_write(struct segments *g, struct pl_span frame, int *out_errno)
+pl_err pl_segments_write(struct segments *g, struct pl_span frame, int *out_errno)
 {
     PL_ASSERT(g->fd >= 0 && frame.n <= g->bytes - g->at);
     int64_t r = write_once(g, frame);
@@ -132,7 +132,7 @@ pl_err segments_write(struct segments *g, struct pl_span frame, int *out_errno)
         r = write_once(g, frame);
     *out_errno = r < 0 ? (int)-r : 0;
     if (r < 0)
-        return io_failed(NULL, g->name, r);
+        return pl_io_failed(NULL, g->name, r);
     g->at += frame.n;
     return PL_OK;
 }

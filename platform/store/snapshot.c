@@ -21,7 +21,7 @@ static pl_err put(struct writing *w, const uint8_t *p, size_t n)
     for (size_t done = 0; done < n;) {
         ssize_t r = io->pwrite(io->ctx, w->fd, p + done, n - done, w->at);
         if (r <= 0)
-            return io_failed(NULL, NEXT_NAME, r);
+            return pl_io_failed(NULL, NEXT_NAME, r);
         done += (size_t)r;
         w->at += (uint64_t)r;
     }
@@ -46,11 +46,11 @@ static pl_err write_file(struct writing *w, const struct pl_snapshot *info)
     struct pl_store *s = w->s;
     struct pl_snapshot_codec *k = &s->secrets->snapshot;
     uint8_t salt[PL_EPOCH_SALT_BYTES];
-    PL_TRY(store_entropy(s, salt, sizeof(salt)));
+    PL_TRY(pl_store_draw(s, salt, sizeof(salt)));
     PL_TRY(pl_snapshot_begin(w->c, k, info, s->root, salt));
     w->fd = s->dir->io->open(s->dir->io->ctx, s->dir->fd, NEXT_NAME, PL_IO_CREATE);
     if (w->fd < 0)
-        return io_failed(NULL, NEXT_NAME, w->fd);
+        return pl_io_failed(NULL, NEXT_NAME, w->fd);
     pl_err e = put(w, k->header, sizeof(k->header));
     if (e == PL_OK)
         e = write_chunks(w);
@@ -59,8 +59,8 @@ static pl_err write_file(struct writing *w, const struct pl_snapshot *info)
         return e;
     }
     char name[NAME_BYTES];
-    snapshot_name(name, info->at.index);
-    return finish_file(s->dir, w->fd, NEXT_NAME, name);
+    pl_snapshot_name(name, info->at.index);
+    return pl_finish_file(s->dir, w->fd, NEXT_NAME, name);
 }
 
 /* Removes all but the newest two. One that cannot be removed costs room, no more. */
@@ -68,8 +68,8 @@ static void prune(struct pl_store *s)
 {
     struct names names;
     char name[NAME_BYTES];
-    while (dir_names(s->dir, &names) == PL_OK && names.snapshots > 2) {
-        snapshot_name(name, names.oldest);
+    while (pl_dir_names(s->dir, &names) == PL_OK && names.snapshots > 2) {
+        pl_snapshot_name(name, names.oldest);
         if (s->dir->io->unlink(s->dir->io->ctx, s->dir->fd, name) < 0)
             return;
     }
@@ -77,8 +77,8 @@ static void prune(struct pl_store *s)
 
 static pl_err write_snapshot(struct writing *w, const struct pl_snapshot *info)
 {
-    w->plain = map_pages(PL_SNAPSHOT_CHUNK);
-    w->sealed = map_pages(PL_SNAPSHOT_CHUNK + PL_GCM_TAG_BYTES);
+    w->plain = pl_map_pages(PL_SNAPSHOT_CHUNK);
+    w->sealed = pl_map_pages(PL_SNAPSHOT_CHUNK + PL_GCM_TAG_BYTES);
     PL_REQUIRE(w->plain && w->sealed, NO_MEMORY);
     PL_TRY(pl_crypto_new(&w->c));
     return write_file(w, info);
@@ -102,8 +102,8 @@ pl_err pl_store_snapshot(struct pl_store *s, const struct pl_store_mark *mark,
     PL_ASSERT(known); /* another mark was taken meanwhile: the caller's bug */
     pl_err e = write_snapshot(&w, &info);
     pl_crypto_free(w.c);
-    unmap_pages(w.plain, PL_SNAPSHOT_CHUNK, PL_SNAPSHOT_CHUNK);
-    unmap_pages(w.sealed, PL_SNAPSHOT_CHUNK + PL_GCM_TAG_BYTES, 0);
+    pl_unmap_pages(w.plain, PL_SNAPSHOT_CHUNK, PL_SNAPSHOT_CHUNK);
+    pl_unmap_pages(w.sealed, PL_SNAPSHOT_CHUNK + PL_GCM_TAG_BYTES, 0);
     pl_wipe(&s->secrets->snapshot, sizeof(s->secrets->snapshot));
     if (e == PL_OK)
         prune(s);

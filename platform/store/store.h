@@ -75,7 +75,8 @@ PL_CHECKED pl_err pl_store_root_reseal(struct pl_store_dir *d,
                                        const uint8_t salt[static PL_EPOCH_SALT_BYTES],
                                        const char *sealer);
 
-/* ---- opening: replay ------------------------------------------------------------------------ */
+/* ---- opening: pl_replay ------------------------------------------------------------------------
+ */
 
 struct pl_store;
 

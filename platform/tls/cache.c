@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-pl_err tls_cache_init(struct tls_cache *k)
+pl_err pl_tls_cache_init(struct tls_cache *k)
 {
     k->slot = calloc(PL_TLS_SESSIONS, sizeof(*k->slot));
     k->bucket = calloc(PL_TLS_SESSIONS, sizeof(*k->bucket));
@@ -16,11 +16,11 @@ pl_err tls_cache_init(struct tls_cache *k)
     return PL_OK;
 }
 
-void tls_cache_free(struct tls_cache *k)
+void pl_tls_cache_free(struct tls_cache *k)
 {
     if (!k->slot)
         return;
-    tls_cache_clear(k);
+    pl_tls_cache_clear(k);
     pthread_mutex_destroy(&k->lock);
     free(k->slot);
     free(k->bucket);
@@ -46,7 +46,7 @@ static void unlink_slot(struct tls_cache *k, struct tls_slot *s)
     pl_wipe(s, sizeof(*s));
 }
 
-void tls_cache_clear(struct tls_cache *k)
+void pl_tls_cache_clear(struct tls_cache *k)
 {
     pthread_mutex_lock(&k->lock);
     for (uint32_t i = 0; i < PL_TLS_SESSIONS; i++)
@@ -55,7 +55,7 @@ void tls_cache_clear(struct tls_cache *k)
     pthread_mutex_unlock(&k->lock);
 }
 
-bool tls_cache_put(struct tls_cache *k, const SSL_SESSION *s, const struct tls_memory *memory)
+bool pl_tls_cache_put(struct tls_cache *k, const SSL_SESSION *s, const struct tls_memory *memory)
 {
     unsigned n;
     const uint8_t *id = SSL_SESSION_get_id(s, &n);
@@ -77,7 +77,8 @@ bool tls_cache_put(struct tls_cache *k, const SSL_SESSION *s, const struct tls_m
     return true;
 }
 
-bool tls_cache_get(struct tls_cache *k, struct tls_slot *out, const uint8_t id[static TLS_ID_BYTES])
+bool pl_tls_cache_get(struct tls_cache *k, struct tls_slot *out,
+                      const uint8_t id[static TLS_ID_BYTES])
 {
     bool found = false;
     pthread_mutex_lock(&k->lock);

@@ -65,12 +65,12 @@ static bool set_rules(SSL_CTX *s)
 static bool set_server(SSL_CTX *s, bool ask)
 {
     static const uint8_t scope[] = "pleiad";
-    SSL_CTX_set_alpn_select_cb(s, tls_alpn_cb, NULL);
+    SSL_CTX_set_alpn_select_cb(s, pl_tls_alpn_cb, NULL);
     SSL_CTX_set_verify(s, ask ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
     /* Sessions live in our own table: bounded, without certificates, with the verdict. */
     SSL_CTX_set_session_cache_mode(s, SSL_SESS_CACHE_SERVER | SSL_SESS_CACHE_NO_INTERNAL);
-    SSL_CTX_sess_set_new_cb(s, tls_new_session_cb);
-    SSL_CTX_sess_set_get_cb(s, tls_get_session_cb);
+    SSL_CTX_sess_set_new_cb(s, pl_tls_new_session_cb);
+    SSL_CTX_sess_set_get_cb(s, pl_tls_get_session_cb);
     SSL_CTX_set_timeout(s, PL_TLS_RESUME_S);
     /* None at the end of the handshake: the verdict comes first (pl_tls_open). */
     return SSL_CTX_set_num_tickets(s, 0) == 1 &&
@@ -82,7 +82,7 @@ static bool set_client(SSL_CTX *s)
     static const uint8_t alpn[] = {2, 'h', '2'};
     SSL_CTX_set_verify(s, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_session_cache_mode(s, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-    SSL_CTX_sess_set_new_cb(s, tls_new_session_cb);
+    SSL_CTX_sess_set_new_cb(s, pl_tls_new_session_cb);
     SSL_CTX_set_post_handshake_auth(s, 0);
     return SSL_CTX_set_alpn_protos(s, alpn, sizeof(alpn)) == 0;
 }
@@ -94,11 +94,11 @@ static pl_err setup(struct pl_tls_ctx *ctx, struct pl_crypto *c)
     PL_REQUIRE(ctx->cfg.server ? set_server(ctx->ssl, ctx->cfg.ask_certificate)
                                : set_client(ctx->ssl),
                TLS_INIT);
-    SSL_CTX_set_cert_verify_callback(ctx->ssl, tls_verify_cb, NULL);
-    SSL_CTX_set_msg_callback(ctx->ssl, tls_message_cb);
-    PL_TRY(tls_bio_new(&ctx->bio));
+    SSL_CTX_set_cert_verify_callback(ctx->ssl, pl_tls_verify_cb, NULL);
+    SSL_CTX_set_msg_callback(ctx->ssl, pl_tls_message_cb);
+    PL_TRY(pl_tls_bio_new(&ctx->bio));
     if (ctx->cfg.server)
-        PL_TRY(tls_cache_init(&ctx->cache));
+        PL_TRY(pl_tls_cache_init(&ctx->cache));
     if (ctx->cfg.leaf.n || ctx->cfg.server)
         PL_TRY(load_leaf(ctx, c));
     return PL_OK;
@@ -131,7 +131,7 @@ void pl_tls_ctx_free(struct pl_tls_ctx *ctx)
         return;
     SSL_CTX_free(ctx->ssl);
     BIO_meth_free(ctx->bio);
-    tls_cache_free(&ctx->cache);
+    pl_tls_cache_free(&ctx->cache);
     free(ctx);
 }
 
@@ -140,5 +140,5 @@ const uint8_t *pl_tls_ctx_spki_sha256(const struct pl_tls_ctx *ctx) { return ctx
 void pl_tls_ctx_forget(struct pl_tls_ctx *ctx)
 {
     if (ctx->cfg.server)
-        tls_cache_clear(&ctx->cache);
+        pl_tls_cache_clear(&ctx->cache);
 }

@@ -34,11 +34,11 @@ static pl_err take_leaf(struct pl_tls *t, X509 *x)
 }
 
 /* Only parsing and the leaf's own signature: who has not proven the key costs nothing more. */
-int tls_verify_cb(X509_STORE_CTX *x, void *arg)
+int pl_tls_verify_cb(X509_STORE_CTX *x, void *arg)
 {
     (void)arg;
     SSL *ssl = X509_STORE_CTX_get_ex_data(x, SSL_get_ex_data_X509_STORE_CTX_idx());
-    struct pl_tls *t = tls_of(ssl);
+    struct pl_tls *t = pl_tls_of(ssl);
     X509 *leaf = X509_STORE_CTX_get0_cert(x);
     bool alone = leaf && sk_X509_num(X509_STORE_CTX_get0_untrusted(x)) == 1;
     t->err = alone ? take_leaf(t, leaf) : PL_FAIL(TLS_CERTIFICATE);
@@ -46,8 +46,8 @@ int tls_verify_cb(X509_STORE_CTX *x, void *arg)
     return t->err == PL_OK;
 }
 
-int tls_alpn_cb(SSL *ssl, const unsigned char **out, unsigned char *out_n, const unsigned char *in,
-                unsigned int in_n, void *arg)
+int pl_tls_alpn_cb(SSL *ssl, const unsigned char **out, unsigned char *out_n,
+                   const unsigned char *in, unsigned int in_n, void *arg)
 {
     (void)ssl, (void)arg;
     static const unsigned char h2[] = {2, 'h', '2'};
@@ -59,9 +59,9 @@ int tls_alpn_cb(SSL *ssl, const unsigned char **out, unsigned char *out_n, const
 }
 
 /* A server's session is remembered by our table; a client's is kept for pl_tls_session_take. */
-int tls_new_session_cb(SSL *ssl, SSL_SESSION *s)
+int pl_tls_new_session_cb(SSL *ssl, SSL_SESSION *s)
 {
-    struct pl_tls *t = tls_of(ssl);
+    struct pl_tls *t = pl_tls_of(ssl);
     if (!t->ctx->cfg.server) {
         SSL_SESSION_free(t->ticket);
         t->ticket = s;
@@ -70,7 +70,7 @@ int tls_new_session_cb(SSL *ssl, SSL_SESSION *s)
     struct tls_memory m = {t->ctx->cfg.now(t->ctx->cfg.arg).earliest_s, t->peer};
     m.peer.leaf = (struct pl_span){0};
     m.peer.cert = NULL;
-    tls_cache_put(&t->ctx->cache, s, &m);
+    pl_tls_cache_put(&t->ctx->cache, s, &m);
     return 0;
 }
 
@@ -80,7 +80,7 @@ static bool may_resume(const struct pl_tls_ctx *ctx, const struct tls_memory *m)
     struct pl_interval now = ctx->cfg.now(ctx->cfg.arg);
     if (pl_time_before(now, m->made_s + PL_TLS_RESUME_S) != PL_TRUE)
         return false;
-    if (m->peer.present && tls_leaf_current(ctx, &m->peer) != PL_OK)
+    if (m->peer.present && pl_tls_leaf_current(ctx, &m->peer) != PL_OK)
         return false;
     return !ctx->cfg.may_resume || ctx->cfg.may_resume(ctx->cfg.arg, &m->peer);
 }
@@ -105,12 +105,12 @@ static SSL_SESSION *session_of(const SSL *ssl, const struct tls_slot *slot)
     return NULL;
 }
 
-SSL_SESSION *tls_get_session_cb(SSL *ssl, const unsigned char *id, int n, int *copy)
+SSL_SESSION *pl_tls_get_session_cb(SSL *ssl, const unsigned char *id, int n, int *copy)
 {
-    struct pl_tls_ctx *ctx = tls_of(ssl)->ctx;
+    struct pl_tls_ctx *ctx = pl_tls_of(ssl)->ctx;
     struct tls_slot slot;
     *copy = 0;
-    if (n != TLS_ID_BYTES || !tls_cache_get(&ctx->cache, &slot, id))
+    if (n != TLS_ID_BYTES || !pl_tls_cache_get(&ctx->cache, &slot, id))
         return NULL;
     SSL_SESSION *s = may_resume(ctx, &slot.memory) ? session_of(ssl, &slot) : NULL;
     pl_wipe(&slot, sizeof(slot));
@@ -118,16 +118,16 @@ SSL_SESSION *tls_get_session_cb(SSL *ssl, const unsigned char *id, int n, int *c
 }
 
 /* Messages after the handshake cost the receiver work and the sender 27 bytes: counted. */
-void tls_message_cb(int write_p, int version, int type, const void *buf, size_t n, SSL *ssl,
-                    void *arg)
+void pl_tls_message_cb(int write_p, int version, int type, const void *buf, size_t n, SSL *ssl,
+                       void *arg)
 {
     (void)version, (void)buf, (void)n, (void)arg;
-    struct pl_tls *t = tls_of(ssl);
+    struct pl_tls *t = pl_tls_of(ssl);
     if (!write_p && type == SSL3_RT_HANDSHAKE && t->state == PL_TLS_OPEN)
         t->flooded = ++t->messages > PL_TLS_POST_HANDSHAKE_MAX;
 }
 
-pl_err tls_leaf_current(const struct pl_tls_ctx *ctx, const struct pl_tls_peer *peer)
+pl_err pl_tls_leaf_current(const struct pl_tls_ctx *ctx, const struct pl_tls_peer *peer)
 {
     struct pl_interval now = ctx->cfg.now(ctx->cfg.arg);
     PL_REQUIRE(peer->not_after_s - peer->not_before_s <= PL_TLS_LEAF_MAX_S, TLS_LEAF_TIME);
@@ -153,7 +153,7 @@ static pl_err inherit(struct pl_tls *t)
     return PL_OK;
 }
 
-pl_err tls_finish(struct pl_tls *t)
+pl_err pl_tls_finish(struct pl_tls *t)
 {
     const unsigned char *alpn;
     unsigned n;
@@ -166,6 +166,6 @@ pl_err tls_finish(struct pl_tls *t)
         t->peer.present = t->cert != NULL;
     PL_REQUIRE(t->peer.present || t->ctx->cfg.server, TLS_CERTIFICATE);
     if (t->peer.present)
-        PL_TRY(tls_leaf_current(t->ctx, &t->peer));
+        PL_TRY(pl_tls_leaf_current(t->ctx, &t->peer));
     return PL_OK;
 }

@@ -37,14 +37,14 @@ struct tls_cache {
     uint32_t at;           /* the slot that is written next */
 };
 
-pl_err tls_cache_init(struct tls_cache *k);
-void tls_cache_free(struct tls_cache *k); /* wipes */
-void tls_cache_clear(struct tls_cache *k);
+pl_err pl_tls_cache_init(struct tls_cache *k);
+void pl_tls_cache_free(struct tls_cache *k); /* wipes */
+void pl_tls_cache_clear(struct tls_cache *k);
 /* False when the session is of a kind that is never made here. */
-bool tls_cache_put(struct tls_cache *k, const SSL_SESSION *s, const struct tls_memory *memory);
+bool pl_tls_cache_put(struct tls_cache *k, const SSL_SESSION *s, const struct tls_memory *memory);
 /* A copy, to be wiped by the caller. */
-bool tls_cache_get(struct tls_cache *k, struct tls_slot *out,
-                   const uint8_t id[static TLS_ID_BYTES]);
+bool pl_tls_cache_get(struct tls_cache *k, struct tls_slot *out,
+                      const uint8_t id[static TLS_ID_BYTES]);
 
 struct pl_tls_ctx {
     SSL_CTX *ssl;
@@ -79,19 +79,19 @@ struct pl_tls_session {
     struct tls_memory memory;
 };
 
-pl_err tls_bio_new(BIO_METHOD **out);
-struct pl_tls *tls_of(const SSL *ssl);
+pl_err pl_tls_bio_new(BIO_METHOD **out);
+struct pl_tls *pl_tls_of(const SSL *ssl);
 /* Callbacks of the context (handshake.c). */
-int tls_verify_cb(X509_STORE_CTX *x, void *arg);
-int tls_alpn_cb(SSL *ssl, const unsigned char **out, unsigned char *out_n, const unsigned char *in,
-                unsigned int in_n, void *arg);
-int tls_new_session_cb(SSL *ssl, SSL_SESSION *s);
-SSL_SESSION *tls_get_session_cb(SSL *ssl, const unsigned char *id, int n, int *copy);
-void tls_message_cb(int write_p, int version, int type, const void *buf, size_t n, SSL *ssl,
-                    void *arg);
+int pl_tls_verify_cb(X509_STORE_CTX *x, void *arg);
+int pl_tls_alpn_cb(SSL *ssl, const unsigned char **out, unsigned char *out_n,
+                   const unsigned char *in, unsigned int in_n, void *arg);
+int pl_tls_new_session_cb(SSL *ssl, SSL_SESSION *s);
+SSL_SESSION *pl_tls_get_session_cb(SSL *ssl, const unsigned char *id, int n, int *copy);
+void pl_tls_message_cb(int write_p, int version, int type, const void *buf, size_t n, SSL *ssl,
+                       void *arg);
 /* Now is inside the leaf's dates, and they are no longer apart than is allowed. */
-pl_err tls_leaf_current(const struct pl_tls_ctx *ctx, const struct pl_tls_peer *peer);
+pl_err pl_tls_leaf_current(const struct pl_tls_ctx *ctx, const struct pl_tls_peer *peer);
 /* The handshake's end: TLS 1.3, h2, the peer filled in. */
-pl_err tls_finish(struct pl_tls *t);
+pl_err pl_tls_finish(struct pl_tls *t);
 
 #endif

@@ -43,7 +43,7 @@ static long bio_ctrl(BIO *b, int cmd, long num, void *ptr)
     return cmd == BIO_CTRL_FLUSH;
 }
 
-pl_err tls_bio_new(BIO_METHOD **out)
+pl_err pl_tls_bio_new(BIO_METHOD **out)
 {
     *out = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "pleiad");
     PL_REQUIRE(*out && BIO_meth_set_read(*out, bio_read) == 1 &&
@@ -56,14 +56,14 @@ pl_err tls_bio_new(BIO_METHOD **out)
 /* ---- Birth and death --------------------------------------------------------------------------
  */
 
-struct pl_tls *tls_of(const SSL *ssl) { return SSL_get_app_data(ssl); }
+struct pl_tls *pl_tls_of(const SSL *ssl) { return SSL_get_app_data(ssl); }
 
 /* A session made under another leaf would make both sides disagree on who this end is. */
 static bool usable(const struct pl_tls *t, const struct pl_tls_session *s)
 {
     return s && !t->ctx->cfg.server &&
            memcmp(s->own_spki_sha256, t->ctx->spki_sha256, PL_SHA256_BYTES) == 0 &&
-           tls_leaf_current(t->ctx, &s->memory.peer) == PL_OK;
+           pl_tls_leaf_current(t->ctx, &s->memory.peer) == PL_OK;
 }
 
 /* A copy: the TLS library spoils a session that was used once, and ours may be used again. */
@@ -227,7 +227,7 @@ pl_err pl_tls_handshake(struct pl_tls *t, struct pl_span *in, struct pl_wr *out)
         return PL_OK;
     begin(t, in, out);
     int r = SSL_do_handshake(t->ssl);
-    pl_err e = r == 1 ? tls_finish(t) : outcome(t, r);
+    pl_err e = r == 1 ? pl_tls_finish(t) : outcome(t, r);
     end(t);
     if (r != 1)
         return e;
