@@ -55,7 +55,7 @@ struct secrets {
     struct pl_snapshot_codec snapshot;
 };
 
-/* What pl_replay leaves for the log to go on from. */
+/* What replay leaves for the log to go on from. */
 struct replayed {
     struct pl_log_end end;
     uint64_t next_epoch;

@@ -75,8 +75,7 @@ PL_CHECKED pl_err pl_store_root_reseal(struct pl_store_dir *d,
                                        const uint8_t salt[static PL_EPOCH_SALT_BYTES],
                                        const char *sealer);
 
-/* ---- opening: pl_replay ------------------------------------------------------------------------
- */
+/* ---- opening: replay ------------------------------------------------------------------------ */
 
 struct pl_store;
 

@@ -42,7 +42,7 @@ struct toy {
 };
 
 void toy_init(struct toy *t, const struct pl_io *io, const char *path);
-/* A start: directory, root (made if nothing is there), pl_replay, and what it shows against the
+/* A start: directory, root (made if nothing is there), replay, and what it shows against the
  * account. On error nothing is open. */
 pl_err toy_up(struct toy *t, struct pl_store_place *out_place);
 void toy_down(struct toy *t);
