@@ -2,8 +2,8 @@
 """Docs: the commands that README.md and docs/ show are commands that work.
 
 A fenced block ```sh right after a line <!-- run: NAME --> is executed. Blocks of one name in one
-file run in order in one shell (bash -e) in one empty folder, with build/bin on PATH. A block ```console
-after such a line lists `$ command` lines, and what follows each must be what the command prints
+file run in order in one shell (bash -e) in one folder that holds nothing but a link to examples/,
+with build/bin on PATH. A block ```console after such a line lists `$ command` lines, and what follows each must be what the command prints
 (`...` stands for any lines). A fenced sh or console block without a run line needs <!-- no run: WHY -->.
 """
 import os
@@ -54,6 +54,7 @@ def stories(name):
 def run_story(blocks):
     """What is wrong, as lines; none when every command worked and printed what the text says."""
     out, work = tempfile.mkdtemp(), tempfile.mkdtemp()
+    os.symlink(os.path.join(ROOT, 'examples'), os.path.join(work, 'examples'))
     try:
         shell = 'set -eu\n' + '\n'.join(script(kind, body, i, out) for i, (kind, body) in enumerate(blocks))
         env = {**os.environ, 'PATH': os.path.join(ROOT, 'build', 'bin') + ':' + os.environ['PATH'], 'HOME': work}
