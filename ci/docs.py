@@ -3,8 +3,9 @@
 
 A fenced block ```sh right after a line <!-- run: NAME --> is executed. Blocks of one name in one
 file run in order in one shell (bash -e) in one folder that holds nothing but a link to examples/,
-with build/bin on PATH. A block ```console after such a line lists `$ command` lines, and what follows each must be what the command prints
-(`...` stands for any lines). A fenced sh or console block without a run line needs <!-- no run: WHY -->.
+with build/bin on PATH. A block ```console after such a line lists `$ command` lines, and what
+follows each must be what the command prints (`...` stands for any lines). A fenced sh or console
+block without a run line needs <!-- no run: WHY -->.
 """
 import os
 import re
