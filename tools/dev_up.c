@@ -1,0 +1,373 @@
+/* Bringing a constellation up. Everything is kept, so that a second `up` is a reboot of it all.
+ *
+ * Who may create keys stands in the configuration, by the owner's key at each vault, and that is
+ * derived from the vault's id: so each vault first runs unborn, tells its id and is stopped; then
+ * the configuration is signed, and all are born under it. */
+#include "platform/platform.h"
+#include "policy/config.h"
+#include "policy/grant.h"
+#include "tools/dev.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define READY_FD_TEXT "9"
+_Static_assert(TOOL_READY_FD == 9, "as in READY_FD_TEXT");
+
+enum { PROFILE_MAX = 64 * 1024 };
+
+void tool_dev_pid(char out[static PATH_MAX], const struct dev *d, const char *kind, unsigned i)
+{
+    tool_path(out, &d->h, "run/%s-%u.pid", kind, i);
+}
+
+/* Remembers what is being done, so that an error can name it. */
+static pl_err about(struct dev *d, const char *what, pl_err e)
+{
+    if (e != PL_OK)
+        snprintf(d->failed, sizeof(d->failed), "%s", what);
+    return e;
+}
+
+static pl_err folder(struct dev *d, const char *name)
+{
+    char path[PATH_MAX];
+    tool_path(path, &d->h, "%s", name);
+    if (mkdir(path, 0700) != 0 && errno != EEXIST)
+        return about(d, path, pl_file_err(errno));
+    return PL_OK;
+}
+
+static pl_err program(struct dev *d, char out[static PATH_MAX], const char *name)
+{
+    return about(d, name, tool_program(out, name));
+}
+
+/* ---- keys and the authority ---- */
+
+static pl_err authority(struct dev *d)
+{
+    char dir[PATH_MAX], simd[PATH_MAX], log[PATH_MAX];
+    tool_path(dir, &d->h, "authority");
+    tool_path(log, &d->h, "log/authority.log");
+    if (tool_exists(dir))
+        return PL_OK;
+    PL_TRY(program(d, simd, "pleiad-simd"));
+    const char *argv[] = {simd, "--new-authority", dir, NULL};
+    return about(d, log, tool_proc_wait(argv, NULL, log));
+}
+
+static pl_err key(struct dev *d, const char *name)
+{
+    char path[PATH_MAX];
+    tool_path(path, &d->h, "%s", name);
+    return tool_exists(path) ? PL_OK : about(d, path, tool_key_new(d->c, path, PL_PUB_P256));
+}
+
+static pl_err instance(struct dev *d)
+{
+    char path[PATH_MAX], hex[66];
+    uint8_t id[PL_INSTANCE_ID_BYTES];
+    tool_path(path, &d->h, "instance");
+    if (tool_exists(path))
+        return PL_OK;
+    PL_TRY(pl_entropy(id, sizeof(id)));
+    pl_hex(hex, PL_ARR(id));
+    hex[64] = '\n';
+    return about(d, path, pl_file_write(path, pl_span(hex, 65), 0600, PL_FILE_NEW));
+}
+
+/* ---- machines and vaults ---- */
+
+static pl_err machine(struct dev *d, unsigned i)
+{
+    char dir[PATH_MAX], name[32], authority_dir[PATH_MAX], log[PATH_MAX], pid[PATH_MAX],
+        simd[PATH_MAX];
+    struct tool_proc p;
+    tool_dev_pid(pid, d, "machine", i);
+    if (tool_proc_find(pid).pid)
+        return PL_OK;
+    snprintf(name, sizeof(name), "machine-%u", i);
+    PL_TRY(folder(d, name));
+    tool_path(dir, &d->h, "%s", name);
+    tool_path(authority_dir, &d->h, "authority");
+    tool_path(log, &d->h, "log/%s.log", name);
+    PL_TRY(program(d, simd, "pleiad-simd"));
+    const char *argv[] = {simd,          "--dir",      dir,           "--authority",
+                          authority_dir, "--ready-fd", READY_FD_TEXT, NULL};
+    const struct tool_proc_start how = {
+        .argv = argv, .log = log, .pid_file = pid, .ready_fd = true};
+    return about(d, log, tool_proc_run(&p, &how));
+}
+
+/* The vault of machine i, born or not. */
+static pl_err run_vault(struct dev *d, unsigned i, bool born, struct tool_proc *p)
+{
+    char self[PATH_MAX], vaultd[PATH_MAX], sock[PATH_MAX], dir[PATH_MAX], config[PATH_MAX],
+        collateral[PATH_MAX], log[PATH_MAX], pid[PATH_MAX];
+    struct tool_vault *v = &d->v[i - 1];
+    unsigned port = 0;
+    tool_dev_pid(pid, d, "vault", i);
+    tool_path(sock, &d->h, "machine-%u/simd.sock", i);
+    tool_path(dir, &d->h, "vault-%u", i);
+    tool_path(log, &d->h, "log/vault-%u.log", i);
+    tool_path(config, &d->h, "config.json");
+    tool_path(collateral, &d->h, "authority/collateral");
+    PL_TRY(program(d, self, "pleiad"));
+    PL_TRY(program(d, vaultd, "pleiad-vaultd-sim"));
+    const char *listen = *v->endpoint ? v->endpoint : "127.0.0.1:0";
+    const char *argv[] = {
+        self,   "sim",       "run",  "--as",         "vault",    "--socket",
+        sock,   "--",        vaultd, "--dir",        dir,        "--listen",
+        listen, "--workers", "1",    "--collateral", collateral, born ? "--config" : NULL,
+        config, NULL};
+    const struct tool_proc_start how = {
+        .argv = argv, .log = log, .pid_file = pid, .vault_id = v->id, .port = &port};
+    PL_TRY(about(d, log, tool_proc_run(p, &how)));
+    if (born && !*v->endpoint)
+        snprintf(v->endpoint, sizeof(v->endpoint), "127.0.0.1:%u", port);
+    return PL_OK;
+}
+
+static pl_err learn_ids(struct dev *d)
+{
+    for (unsigned i = 1; i <= d->n; i++) {
+        char pid[PATH_MAX];
+        struct tool_proc p;
+        tool_progress(d->t, "making vaults", i, d->n);
+        tool_dev_pid(pid, d, "vault", i);
+        PL_TRY(run_vault(d, i, false, &p));
+        PL_TRY(about(d, pid, tool_proc_stop(p, pid)));
+    }
+    return PL_OK;
+}
+
+/* ---- the configuration ---- */
+
+static int by_bytes(const void *a, const void *b) { return memcmp(a, b, PL_SHA256_BYTES); }
+
+/* The owner's key at each vault, by its hash. */
+static pl_err owner_keys(struct dev *d, uint8_t (*out)[PL_SHA256_BYTES], struct pl_priv keys[2])
+{
+    char path[PATH_MAX];
+    uint8_t id[32], spki[PL_SPKI_MAX];
+    struct pl_pub pub;
+    tool_path(path, &d->h, "owner.pem");
+    PL_TRY(about(d, path, tool_key_read(d->c, &keys[0], path)));
+    for (unsigned i = 0; i < d->n; i++) {
+        PL_TRY(pl_unhex(id, sizeof(id), pl_span_str(d->v[i].id)));
+        PL_TRY(pl_owner_derive(d->c, &keys[1], &keys[0], id));
+        PL_TRY(pl_priv_public(d->c, &pub, &keys[1]));
+        PL_TRY(pl_sha256_one(d->c, out[i], pl_span(spki, pl_pub_to_spki(spki, &pub))));
+    }
+    qsort(out, d->n, sizeof(*out), by_bytes);
+    return PL_OK;
+}
+
+static void write_create(struct pl_jw *j, uint8_t (*owner)[PL_SHA256_BYTES], unsigned n)
+{
+    pl_jw_key(j, "create");
+    pl_jw_open(j, '{');
+    pl_jw_key(j, "allow");
+    pl_jw_open(j, '[');
+    for (unsigned i = 0; i < n; i++) {
+        pl_jw_open(j, '{');
+        pl_jw_key(j, "kind");
+        pl_jw_text(j, "key");
+        pl_jw_key(j, "spki_sha256");
+        pl_jw_hex(j, pl_span(owner[i], sizeof(owner[i])));
+        pl_jw_close(j, '}');
+    }
+    pl_jw_close(j, ']');
+    pl_jw_close(j, '}');
+}
+
+static void write_root(struct pl_jw *j, struct pl_span der)
+{
+    pl_jw_key(j, "roots");
+    pl_jw_open(j, '[');
+    pl_jw_open(j, '{');
+    pl_jw_key(j, "label");
+    pl_jw_text(j, "dev");
+    pl_jw_key(j, "tee");
+    pl_jw_text(j, "sgx");
+    pl_jw_key(j, "trust");
+    pl_jw_text(j, "dev");
+    pl_jw_key(j, "cert");
+    pl_jw_b64u(j, der);
+    pl_jw_close(j, '}');
+    pl_jw_close(j, ']');
+}
+
+static pl_err root_cert(struct dev *d, uint8_t *der, size_t cap, size_t *n)
+{
+    char path[PATH_MAX];
+    struct pl_wr w PL_CLEANUP(pl_wr_free) = {0};
+    tool_path(path, &d->h, "authority/root.pem");
+    PL_TRY(about(d, path, tool_read(&w, path, 16384)));
+    struct pl_span in = pl_wr_span(&w);
+    return about(d, path, pl_unpem(der, cap, n, &in, "CERTIFICATE"));
+}
+
+static pl_err write_config(struct dev *d, struct pl_wr *w, uint8_t (*owner)[PL_SHA256_BYTES],
+                           const struct pl_priv *operator)
+{
+    uint8_t der[PL_CERT_MAX], spki[PL_SPKI_MAX];
+    size_t n;
+    struct pl_pub pub;
+    struct pl_jw j = pl_jw(w);
+    PL_TRY(root_cert(d, der, sizeof(der), &n));
+    PL_TRY(pl_priv_public(d->c, &pub, operator));
+    pl_jw_open(&j, '{');
+    pl_jw_key(&j, "pleiad_config");
+    pl_jw_u64(&j, 1);
+    pl_jw_key(&j, "serial");
+    pl_jw_u64(&j, 1);
+    pl_jw_key(&j, "name");
+    pl_jw_text(&j, "development");
+    pl_jw_key(&j, "time");
+    pl_jw_text(&j, "host");
+    pl_jw_key(&j, "witnesses");
+    pl_jw_raw(&j, pl_span_str("{\"f\":0,\"list\":[]}"));
+    pl_jw_key(&j, "authority");
+    pl_jw_open(&j, '{');
+    pl_jw_key(&j, "at_least");
+    pl_jw_u64(&j, 1);
+    pl_jw_key(&j, "keys");
+    pl_jw_open(&j, '[');
+    pl_jw_b64u(&j, pl_span(spki, pl_pub_to_spki(spki, &pub)));
+    pl_jw_close(&j, ']');
+    pl_jw_close(&j, '}');
+    write_create(&j, owner, d->n);
+    write_root(&j, pl_span(der, n));
+    pl_jw_close(&j, '}');
+    return pl_wr_end(w);
+}
+
+struct config_work {
+    struct pl_priv key[2];
+    uint8_t owner[TOOL_VAULTS_MAX][PL_SHA256_BYTES];
+};
+
+static pl_err make_config(struct dev *d, struct config_work *work, const char *path)
+{
+    char operator[PATH_MAX];
+    struct pl_config *check = NULL;
+    struct pl_wr plain PL_CLEANUP(pl_wr_free) = pl_wr_heap(PL_CONFIG_BYTES);
+    struct pl_wr text PL_CLEANUP(pl_wr_free) = pl_wr_heap(PL_CONFIG_BYTES);
+    PL_TRY(owner_keys(d, work->owner, work->key));
+    tool_path(operator, & d->h, "operator.pem");
+    PL_TRY(about(d, operator, tool_key_read(d->c, &work->key[0], operator)));
+    PL_TRY(about(d, path, write_config(d, &plain, work->owner, &work->key[0])));
+    PL_TRY(about(d, path, pl_config_sign(d->c, &text, pl_wr_span(&plain), &work->key[0], 1)));
+    PL_TRY(about(d, path, pl_config_load(&check, d->c, pl_wr_span(&text), NULL)));
+    pl_config_put(check); /* nothing is kept that a vault would not take */
+    return about(d, path, pl_file_write(path, pl_wr_span(&text), 0600, PL_FILE_NEW));
+}
+
+static pl_err config(struct dev *d)
+{
+    char path[PATH_MAX];
+    struct pl_locked locked PL_CLEANUP(pl_locked_unmap) = {0};
+    tool_path(path, &d->h, "config.json");
+    if (tool_exists(path))
+        return PL_OK;
+    PL_TRY(learn_ids(d));
+    PL_TRY(pl_locked_map(&locked, sizeof(struct config_work)));
+    return make_config(d, (struct config_work *)(void *)locked.base, path);
+}
+
+/* ---- what the vaults must be ---- */
+
+/* The profile that `sim measure` prints, with the configuration root pinned. */
+static pl_err pin(struct pl_wr *out, struct pl_span measured, const uint8_t root[static 32])
+{
+    struct pl_json in;
+    struct pl_span name, value;
+    struct pl_jw j = pl_jw(out);
+    pl_json_init(&in, measured);
+    pl_jw_open(&j, '{');
+    for (pl_json_object(&in); pl_json_key(&in, &name);) {
+        char text[64];
+        snprintf(text, sizeof(text), "%.*s", (int)name.n, (const char *)name.p);
+        pl_jw_key(&j, text);
+        pl_jw_raw(&j, pl_json_raw(&in, &value) ? value : pl_span_str("null"));
+    }
+    PL_TRY(pl_json_end(&in));
+    pl_jw_key(&j, "config_root");
+    pl_jw_open(&j, '[');
+    pl_jw_hex(&j, pl_span(root, 32));
+    pl_jw_close(&j, ']');
+    pl_jw_close(&j, '}');
+    pl_wr_u8(out, '\n');
+    return pl_wr_end(out);
+}
+
+static pl_err config_root(struct dev *d, uint8_t out[static 32])
+{
+    char path[PATH_MAX];
+    struct pl_config *cfg = NULL;
+    struct pl_wr text PL_CLEANUP(pl_wr_free) = {0};
+    tool_path(path, &d->h, "config.json");
+    PL_TRY(about(d, path, tool_read(&text, path, PL_CONFIG_BYTES)));
+    PL_TRY(about(d, path, pl_config_load(&cfg, d->c, pl_wr_span(&text), NULL)));
+    memcpy(out, cfg->root, sizeof(cfg->root));
+    pl_config_put(cfg);
+    return PL_OK;
+}
+
+static pl_err profile(struct dev *d)
+{
+    char self[PATH_MAX], vaultd[PATH_MAX], log[PATH_MAX], raw[PATH_MAX], path[PATH_MAX];
+    uint8_t root[32];
+    struct pl_wr measured PL_CLEANUP(pl_wr_free) = {0};
+    struct pl_wr text PL_CLEANUP(pl_wr_free) = pl_wr_heap(PROFILE_MAX);
+    tool_path(log, &d->h, "log/measure.log");
+    tool_path(raw, &d->h, "run/vault.profile");
+    tool_path(path, &d->h, "vaults.profile");
+    PL_TRY(program(d, self, "pleiad"));
+    PL_TRY(program(d, vaultd, "pleiad-vaultd-sim"));
+    const char *argv[] = {self, "sim", "measure", "--as", "vault", "--", vaultd, NULL};
+    PL_TRY(about(d, log, tool_proc_wait(argv, raw, log)));
+    PL_TRY(about(d, raw, tool_read(&measured, raw, PROFILE_MAX)));
+    PL_TRY(config_root(d, root));
+    PL_TRY(about(d, raw, pin(&text, pl_wr_span(&measured), root)));
+    unlink(raw);
+    return about(d, path, pl_file_write(path, pl_wr_span(&text), 0600, PL_FILE_REPLACE));
+}
+
+/* ---- all of it ---- */
+
+static pl_err folders_and_keys(struct dev *d)
+{
+    PL_TRY(folder(d, "log"));
+    PL_TRY(folder(d, "run"));
+    PL_TRY(authority(d));
+    PL_TRY(key(d, "operator.pem"));
+    PL_TRY(key(d, "owner.pem"));
+    return instance(d);
+}
+
+pl_err tool_dev_up(struct dev *d)
+{
+    PL_TRY(folders_and_keys(d));
+    for (unsigned i = 1; i <= d->n; i++) {
+        tool_progress(d->t, "starting machines", i, d->n);
+        PL_TRY(machine(d, i));
+    }
+    PL_TRY(config(d));
+    for (unsigned i = 1; i <= d->n; i++) {
+        char pid[PATH_MAX];
+        struct tool_proc p;
+        tool_progress(d->t, "starting vaults", i, d->n);
+        tool_dev_pid(pid, d, "vault", i);
+        if (!tool_proc_find(pid).pid)
+            PL_TRY(run_vault(d, i, true, &p));
+    }
+    PL_TRY(tool_vaults_write(&d->h, d->v, d->n));
+    return profile(d);
+}
