@@ -22,6 +22,7 @@
  * leaves before its evidence over this very connection. Functions and members named `insecure_` are
  * the only way to ask for less.
  *
+ * What an order points to stays the caller's and must live until the call ends.
  * One thread at a time uses an app and what came from it; several apps may be used in parallel.
  * Outputs are NULL or zero on error. Errors stay valid for ever and are nobody's to free. */
 #ifndef PLEIAD_PLEIAD_H
@@ -138,14 +139,17 @@ struct pl_place {
 };
 /* "<64 hex digits>@host:port". */
 PL_API_CHECKED pl_err pl_place_parse(struct pl_place *out, const char *text);
+struct pl_places {
+    size_t n;   /* usable ones */
+    size_t bad; /* entries that did not verify and were left out */
+    struct pl_place place[PL_VAULTS_MAX];
+};
 /* A page of signed entries (a static file, or a registry's answer): every entry's key list,
  * signature and dates are verified, and its evidence under the app's roots; of two entries of one
- * vault the higher serial counts. Entries that do not verify are left out and counted in *out_bad
- * (may be NULL): whoever serves the page can leave out entries anyway. `now` past not_after: also
- * left out. At most `cap` places; their number in *out_n. */
-PL_API_CHECKED pl_err pl_places_read(struct pl_app *app, const void *page, size_t bytes,
-                                     struct pl_place *out, size_t cap, size_t *out_n,
-                                     size_t *out_bad);
+ * vault the higher serial counts. Whoever serves a page can leave out entries, so those that do not
+ * verify are passed over and counted. At most PL_VAULTS_MAX are kept. */
+PL_API_CHECKED pl_err pl_places_read(struct pl_places *out, struct pl_app *app, const void *page,
+                                     size_t bytes);
 
 /* ---- What happened at each vault ------------------------------------------------------------- */
 
@@ -222,6 +226,7 @@ struct pl_recover_order {
     const struct pl_place *place; /* newer endpoints; may be empty */
     size_t places;
     unsigned deadline_ms; /* 0: 5000 */
+    unsigned linger_ms;   /* the others are heard this much longer, so that wrong ones are named */
 };
 /* All vaults at once; the first k verified answers win. A wrong share is named in the report when
  * the others suffice. RECOVER_FEW at the deadline, or as soon as too few are left, with the report

@@ -1,0 +1,10 @@
+/* Where vaults are, and which of them share a machine. */
+#ifndef PL_CLIENT_PLACE_H
+#define PL_CLIENT_PLACE_H
+
+#include "client/internal.h"
+
+void pl_place_of(struct pl_place *out, const struct pl_api_descriptor_vault *v);
+bool pl_same_platform(const struct pl_claims *a, const struct pl_claims *b);
+
+#endif

@@ -1,0 +1,33 @@
+/* The vaults of a descriptor, checked against an anchor: recover, status and delete begin alike. */
+#ifndef PL_CLIENT_RECOVER_H
+#define PL_CLIENT_RECOVER_H
+
+#include "client/internal.h"
+
+struct recover {
+    struct pl_work w; /* first */
+    struct pl_descriptor d;
+    struct recover_vault {
+        uint8_t commitment[32];
+        struct pl_pub signer; /* of the statement in the descriptor */
+    } v[PL_VAULTS_MAX];
+    size_t need; /* places that must hold before anything is sent; then shares to combine */
+    bool any_bound;
+    struct pl_locked locked; /* shares, and what comes of them */
+    struct pl_arena arena;
+    size_t y_bytes, shares, tried;
+    struct pl_share share[PL_VAULTS_MAX];
+    unsigned char from[PL_VAULTS_MAX]; /* which vault */
+    unsigned linger_ms;
+    bool lingers;
+    pl_err verdict; /* NULL: none yet */
+    struct pl_secret secret;
+};
+
+PL_CHECKED pl_err pl_recover_new(struct recover **out, struct pl_app *app);
+/* Reads, checks, connects. Events, need and any_bound are set before. */
+PL_CHECKED pl_err pl_recover_open(struct recover *r, const struct pl_recover_order *o);
+PL_CHECKED pl_err pl_recover_signer(const struct recover *r, const struct pl_vc *vc);
+void pl_recover_end(struct pl_work *w);
+
+#endif

@@ -1,0 +1,269 @@
+/* One vault: connect, verify, bind the session, ask. The order is the state's: a request needs
+ * PL_VC_READY, which only the vault's evidence over this very connection gives. */
+#include "client/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { TRIES = 3 };
+
+int64_t pl_now_ms(void) { return pl_clock_mono_ms(); }
+
+static struct pl_app *app_of(const struct pl_vc *vc) { return vc->fan->app; }
+
+static unsigned left_ms(const struct pl_vc *vc)
+{
+    int64_t left = vc->fan->deadline_ms - pl_now_ms();
+    return left > 1 ? (unsigned)left : 1;
+}
+
+static void decided(struct pl_vc *vc)
+{
+    vc->seen->ms = (unsigned)(pl_now_ms() - vc->fan->start_ms);
+}
+
+void pl_vc_fail(struct pl_vc *vc, pl_err why)
+{
+    if (vc->state == PL_VC_FAILED)
+        return;
+    vc->state = PL_VC_FAILED;
+    vc->seen->why = why;
+    decided(vc);
+    if (vc->link)
+        pl_link_close(vc->link);
+}
+
+void pl_vc_done(struct pl_vc *vc)
+{
+    vc->state = PL_VC_DONE;
+    vc->seen->step = PL_STEP_VERIFIED;
+    decided(vc);
+}
+
+/* ---- who answers ---- */
+
+/* The first of the anchor's profiles that it satisfies; without one, what the first one missed. */
+static pl_err judge_profile(struct pl_vc *vc)
+{
+    const struct pl_anchor *a = vc->fan->anchor;
+    pl_err first = PL_FAIL(ANCHOR_FORM);
+    for (vc->profile = 0; a && vc->profile < a->profiles; vc->profile++) {
+        pl_err e = pl_profile_match(&vc->claims, &a->profile[vc->profile], pl_app_now());
+        if (e == PL_OK)
+            return PL_OK;
+        if (vc->profile == 0)
+            first = e;
+    }
+    return a ? first : PL_OK;
+}
+
+/* The key list and the leaf belong to the vault that the evidence names. */
+static pl_err judge_identity(struct pl_vc *vc, const struct pl_ratls *cert)
+{
+    struct pl_span proof;
+    struct pl_leaf leaf = {.epoch = vc->claims.pleiad.epoch,
+                           .not_after_s = vc->claims.pleiad.not_after_s};
+    PL_REQUIRE(vc->claims.has_pleiad, VAULT_NO_EVIDENCE);
+    PL_REQUIRE(memcmp(vc->claims.pleiad.vault_id, vc->place.vault_id, 32) == 0, VAULT_OTHER);
+    PL_TRY(pl_ratls_extension_value(cert, pl_leaf_oid(), &proof));
+    memcpy(leaf.spki_sha256, cert->spki_sha256, sizeof(leaf.spki_sha256));
+    return pl_leaf_proof_read(app_of(vc)->crypto, &vc->self, vc->place.vault_id, proof, &leaf);
+}
+
+static pl_err judge(struct pl_vc *vc, const struct pl_tls_peer *peer)
+{
+    struct pl_app *app = app_of(vc);
+    struct pl_verifier v = pl_trust_verifier(app->trust, app->crypto, &app->chains, pl_app_now());
+    PL_REQUIRE(peer->present && peer->evidence && peer->cert, VAULT_NO_EVIDENCE);
+    PL_TRY(pl_ratls_verify(&v, &vc->claims, peer->cert));
+    if (!vc->fan->anchor) /* to be shown, not believed: whoever it says it is */
+        memcpy(vc->place.vault_id, vc->claims.pleiad.vault_id, 32);
+    PL_TRY(judge_identity(vc, peer->cert));
+    return judge_profile(vc);
+}
+
+/* ---- the session ---- */
+
+static pl_err read_proof(struct pl_batch_proof *out, const struct pl_api_session *m)
+{
+    PL_REQUIRE(m->has_evidence && m->has_count && m->has_index, VAULT_INSTANCE);
+    PL_REQUIRE(m->path.n <= PL_BATCH_PATH_MAX, VAULT_INSTANCE);
+    *out = (struct pl_batch_proof){.index = (uint32_t)m->index, .count = (uint32_t)m->count};
+    out->hashes = (unsigned)m->path.n;
+    for (unsigned i = 0; i < out->hashes; i++)
+        memcpy(out->hash[i], m->path.v[i].p, PL_SHA256_BYTES);
+    return PL_OK;
+}
+
+static pl_err vault_binding(struct pl_vc *vc, uint8_t out[static PL_BINDING_BYTES])
+{
+    const struct pl_tls_peer *peer = pl_link_peer(vc->link);
+    struct pl_session s = {.role = PL_ROLE_VAULT};
+    PL_TRY(pl_link_exporter(vc->link, s.exporter, pl_session_role_text(PL_ROLE_VAULT)));
+    memcpy(s.own_spki, peer->spki_sha256, 32);
+    memcpy(s.peer_spki, app_of(vc)->spki_sha256, 32);
+    memcpy(s.own_claims, peer->claims_sha256, 32);
+    return pl_session_binding(app_of(vc)->crypto, out, &s);
+}
+
+static pl_err judge_session(struct pl_vc *vc, const struct pl_api_session *m)
+{
+    struct pl_app *app = app_of(vc);
+    struct pl_batch_proof proof;
+    struct pl_claims claims;
+    uint8_t binding[PL_BINDING_BYTES], report_data[PL_REPORT_DATA_BYTES];
+    struct pl_verifier v = pl_trust_verifier(app->trust, app->crypto, &app->chains, pl_app_now());
+    PL_TRY(read_proof(&proof, m));
+    PL_TRY(vault_binding(vc, binding));
+    PL_TRY(pl_batch_expect(app->crypto, report_data, binding, &proof));
+    PL_TRY(pl_evidence_verify(&v, &claims, m->evidence, pl_report_data(report_data)));
+    PL_REQUIRE(pl_claims_same_instance(&claims, &vc->claims), VAULT_INSTANCE);
+    return PL_OK;
+}
+
+static pl_err on_session(struct pl_vc *vc, struct pl_span body)
+{
+    struct pl_app *app = app_of(vc);
+    struct pl_api_session m;
+    struct pl_api_in in = {.body = body, .scratch = &app->secrets};
+    size_t mark = pl_arena_mark(&app->secrets);
+    pl_err e = pl_api_read_session(&m, &in);
+    if (e == PL_OK)
+        e = judge_session(vc, &m);
+    pl_arena_release(&app->secrets, mark);
+    return e;
+}
+
+/* ---- requests ---- */
+
+static pl_err send(struct pl_vc *vc)
+{
+    uint32_t stream;
+    const struct pl_request r = {
+        .method = pl_span_str(vc->method),
+        .path = pl_span_str(vc->path),
+        .content_type = vc->body.n ? PL_LIT("application/json") : (struct pl_span){0},
+        .idempotency_key = vc->idem[0] ? pl_span_str(vc->idem) : (struct pl_span){0},
+        .body = pl_wr_span(&vc->body),
+    };
+    return pl_link_request(vc->link, &stream, &r, left_ms(vc));
+}
+
+void pl_vc_ask(struct pl_vc *vc, const char *method, const char *path, struct pl_span body)
+{
+    PL_ASSERT(vc->state == PL_VC_READY || vc->state == PL_VC_DONE);
+    snprintf(vc->method, sizeof(vc->method), "%s", method);
+    snprintf(vc->path, sizeof(vc->path), "%s", path);
+    pl_wr_free(&vc->body);
+    vc->body = pl_wr_heap(PL_NET_REQUEST_MAX);
+    pl_wr_bytes(&vc->body, body);
+    vc->tries = 0;
+    vc->state = PL_VC_ASKED;
+    vc->seen->step = PL_STEP_REQUEST;
+    pl_err e = !vc->link ? PL_FAIL(NET_CLOSED) : pl_wr_end(&vc->body);
+    if (e == PL_OK)
+        e = send(vc);
+    if (e != PL_OK)
+        pl_vc_fail(vc, e);
+}
+
+/* What a problem document says; an answer that is none is no answer. */
+static pl_err told(struct pl_vc *vc, struct pl_span body)
+{
+    struct pl_app *app = app_of(vc);
+    struct pl_api_problem p;
+    struct pl_api_in in = {.body = body, .scratch = &app->secrets};
+    size_t mark = pl_arena_mark(&app->secrets);
+    pl_err e = pl_api_read_problem(&p, &in);
+    if (e == PL_OK) {
+        pl_b64u(vc->seen->request_id, PL_ARR(p.request_id));
+        snprintf(vc->seen->detail, sizeof(vc->seen->detail), "%s%s%s",
+                 p.has_pointer ? p.pointer : "", p.has_pointer && p.has_detail ? ": " : "",
+                 p.has_detail ? p.detail : "");
+        e = pl_told_err(pl_api_code_of(pl_span_str(p.code)));
+    }
+    pl_arena_release(&app->secrets, mark);
+    return e;
+}
+
+/* The outcome is not known there yet: the same request, by its key, finds out. */
+static bool again(struct pl_vc *vc, pl_err e)
+{
+    bool worth = pl_err_code(e) == PL_E_OUTCOME_UNKNOWN && vc->idem[0] && vc->tries++ < TRIES;
+    return worth && send(vc) == PL_OK;
+}
+
+static void on_answer(struct pl_vc *vc, const struct pl_response *r)
+{
+    vc->status = r->status;
+    bool good = r->status >= 200 && r->status < 300;
+    if (vc->state == PL_VC_BINDING) {
+        pl_err e = good ? on_session(vc, r->body) : told(vc, r->body);
+        if (e != PL_OK) {
+            pl_vc_fail(vc, e);
+            return;
+        }
+        vc->state = PL_VC_READY;
+        vc->fan->events->ready(vc);
+        return;
+    }
+    if (good) {
+        vc->fan->events->answer(vc, r->body);
+        return;
+    }
+    pl_err e = told(vc, r->body);
+    if (again(vc, e))
+        return;
+    vc->state = PL_VC_READY;
+    if (!vc->fan->events->refused || !vc->fan->events->refused(vc, e))
+        pl_vc_fail(vc, e);
+}
+
+/* ---- the link ---- */
+
+static pl_err on_established(struct pl_link *l)
+{
+    struct pl_vc *vc = pl_link_user(l);
+    PL_TRY(judge(vc, pl_link_peer(l)));
+    vc->state = PL_VC_BIND;
+    vc->seen->step = PL_STEP_SESSION;
+    return PL_OK;
+}
+
+static void on_response(struct pl_link *l, uint32_t stream, const struct pl_response *r, pl_err why)
+{
+    struct pl_vc *vc = pl_link_user(l);
+    (void)stream;
+    if (vc->state == PL_VC_FAILED || vc->state == PL_VC_DONE)
+        return;
+    if (r)
+        on_answer(vc, r);
+    else
+        pl_vc_fail(vc, why);
+}
+
+static void on_closed(struct pl_link *l, pl_err why)
+{
+    struct pl_vc *vc = pl_link_user(l);
+    vc->link = NULL;
+    if (vc->state != PL_VC_DONE && vc->state != PL_VC_FAILED)
+        pl_vc_fail(vc, why == PL_OK ? PL_FAIL(NET_CLOSED) : why);
+}
+
+static const struct pl_link_events events = {
+    .on_established = on_established, .on_response = on_response, .on_closed = on_closed};
+
+void pl_fan_connect(struct pl_fan *f, size_t i)
+{
+    struct pl_vc *vc = &f->vc[i];
+    const struct pl_link_config cfg = {.address = vc->place.endpoint,
+                                       .tls = f->app->tls,
+                                       .events = &events,
+                                       .user = vc,
+                                       .connect_ms = left_ms(vc)};
+    vc->state = PL_VC_CONNECTING;
+    vc->seen->step = PL_STEP_CONNECT;
+    pl_err e = pl_link_open(f->app->loop, &vc->link, &cfg);
+    if (e != PL_OK)
+        pl_vc_fail(vc, e);
+}
