@@ -2,8 +2,9 @@
 """Names: files, functions and sizes that the documents name are there.
 
 In README.md and docs/*.md a `path/with.ext` or `folder/` in backticks must exist; in ARCHITECTURE.md
-an `identifier_like_this` must also stand in the code, in the file that follows it in brackets if
-there is one, and a row of the table of folders must be within a fifth of what shape.py counts."""
+and SOUNDNESS.md an `identifier_like_this` must also stand in the code, in the file that follows it
+in brackets if there is one, or be a planted violation, and a row of ARCHITECTURE's table of folders
+must be within a fifth of what shape.py counts."""
 import os
 import re
 import subprocess
@@ -26,19 +27,20 @@ def paths(name):
             yield f'{name}:{line}: there is no {word}'
 
 
-def identifiers():
+def identifiers(name):
     words = {n: set(re.findall(r'\w+', code(n))) for n in files('.c', '.h', '.def')}
-    every = set().union(*words.values())
-    for word, line, rest in quoted(ARCHITECTURE):
-        if not re.fullmatch(r'[a-z]\w*_\w+|[A-Z]+_[A-Z_]+', word):
+    every = set().union(*words.values()) | {f[:-6] for f in os.listdir('ci/planted') if f.endswith('.patch')}
+    for word, line, rest in quoted(name):
+        if not re.fullmatch(r'[a-z]\w*_[\w*]+|[A-Z]+_[A-Z_]+', word):
             continue
         where = re.match(r'\s+\(`([\w./-]+\.c)`', rest)
-        if word.upper() == word:
-            found = any('PL_' + word in w or word in w for w in words.values())
+        within = words.get(where[1], set()) if where else every
+        if word.endswith('*'):
+            found = any(w.startswith(word[:-1]) for w in within)
         else:
-            found = word in (words.get(where[1], ()) if where else every)
+            found = word in within or (word.isupper() and 'PL_' + word in every)
         if not found:
-            yield f'{ARCHITECTURE}:{line}: there is no {word}' + (f' in {where[1]}' if where else '')
+            yield f'{name}:{line}: there is no {word}' + (f' in {where[1]}' if where else '')
 
 
 def sizes():
@@ -53,7 +55,8 @@ def main():
     tap = Tap()
     tap.check('files that documents name exist',
               [v for f in files('.md') if f == 'README.md' or f.startswith('docs/') for v in paths(f)])
-    tap.check('functions that ARCHITECTURE.md names exist', list(identifiers()))
+    tap.check('functions, tests and planted violations that documents name exist',
+              [v for f in (ARCHITECTURE, 'docs/SOUNDNESS.md') for v in identifiers(f)])
     tap.check('sizes that ARCHITECTURE.md names are about right', list(sizes()))
     tap.end()
 
