@@ -39,18 +39,14 @@ static pl_err derive(struct pl_crypto *c, uint8_t out[static 32], const uint8_t 
                    pl_wr_span(&info));
 }
 
-pl_err pl_epoch_begin(struct pl_crypto *c, struct pl_epoch *out,
-                      const uint8_t root[static PL_ROOT_KEY_BYTES],
-                      const uint8_t vault_id[static PL_VAULT_ID_BYTES],
-                      const uint8_t salt[static PL_EPOCH_SALT_BYTES], const struct pl_log_end *end,
-                      uint64_t number)
+pl_err pl_epoch_begin(struct pl_crypto *c, struct pl_epoch *out, const struct pl_epoch_start *start)
 {
-    *out = (struct pl_epoch){.number = number, .index = end->index};
-    memcpy(out->vault_id, vault_id, sizeof(out->vault_id));
-    memcpy(out->salt, salt, sizeof(out->salt));
-    memcpy(out->tag, end->tag, sizeof(out->tag));
-    PL_TRY(derive(c, out->key, root, out, "pleiad log frame 1"));
-    return derive(c, out->salt_key, root, out, "pleiad log entry salt 1");
+    *out = (struct pl_epoch){.number = start->number, .index = start->end->index};
+    memcpy(out->vault_id, start->vault_id, sizeof(out->vault_id));
+    memcpy(out->salt, start->salt, sizeof(out->salt));
+    memcpy(out->tag, start->end->tag, sizeof(out->tag));
+    PL_TRY(derive(c, out->key, start->root, out, "pleiad log frame 1"));
+    return derive(c, out->salt_key, start->root, out, "pleiad log entry salt 1");
 }
 
 pl_err pl_entry_salt(struct pl_crypto *c, uint8_t out[static PL_SHA256_BYTES],

@@ -96,13 +96,18 @@ struct pl_log_end {
     uint8_t tag[PL_GCM_TAG_BYTES]; /* of the last frame */
 };
 
-/* Derives an epoch's keys; its first frame will follow `end`. The salt must be 32 fresh random
- * bytes when the epoch is for sealing. */
+/* What an epoch begins with; all borrowed during the call. */
+struct pl_epoch_start {
+    const uint8_t *root;     /* PL_ROOT_KEY_BYTES */
+    const uint8_t *vault_id; /* PL_VAULT_ID_BYTES */
+    const uint8_t *salt;     /* PL_EPOCH_SALT_BYTES, fresh random ones when it is for sealing */
+    const struct pl_log_end *end; /* its first frame will follow this */
+    uint64_t number;
+};
+
+/* Derives an epoch's keys. */
 PL_CHECKED pl_err pl_epoch_begin(struct pl_crypto *c, struct pl_epoch *out,
-                                 const uint8_t root[static PL_ROOT_KEY_BYTES],
-                                 const uint8_t vault_id[static PL_VAULT_ID_BYTES],
-                                 const uint8_t salt[static PL_EPOCH_SALT_BYTES],
-                                 const struct pl_log_end *end, uint64_t number);
+                                 const struct pl_epoch_start *start);
 
 /* The salt, commitment and leaf hash of an entry of this epoch. out holds 32 bytes. */
 PL_CHECKED pl_err pl_entry_salt(struct pl_crypto *c, uint8_t out[static PL_SHA256_BYTES],

@@ -20,7 +20,8 @@ static pl_err begin_epoch(struct pl_store *s, struct pl_store_place *out_place,
 {
     uint8_t salt[PL_EPOCH_SALT_BYTES];
     PL_TRY(pl_store_draw(s, salt, sizeof(salt)));
-    PL_TRY(pl_epoch_begin(s->crypto, &s->secrets->writer, s->root, s->vault_id, salt, end, number));
+    struct pl_epoch_start start = {s->root, s->vault_id, salt, end, number};
+    PL_TRY(pl_epoch_begin(s->crypto, &s->secrets->writer, &start));
     return pl_segments_advance(&s->segments, out_place, number);
 }
 

@@ -169,8 +169,8 @@ static pl_err begin_epoch(struct reading *r, uint64_t number)
         r->end.index = PL_INDEX_ANY;
         r->end_known = true;
     }
-    return pl_epoch_begin(r->c, &r->secrets->reader, r->o->root, r->o->vault_id, h.salt, &r->end,
-                          number);
+    struct pl_epoch_start start = {r->o->root, r->o->vault_id, h.salt, &r->end, number};
+    return pl_epoch_begin(r->c, &r->secrets->reader, &start);
 }
 
 static pl_err segment_end(struct reading *r, enum pl_tail tail, bool last_segment)

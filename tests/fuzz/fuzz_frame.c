@@ -22,7 +22,8 @@ static void begin(struct pl_epoch *e)
         }
         FUZZ_CHECK(pl_crypto_new(&c) == PL_OK);
     }
-    FUZZ_CHECK(pl_epoch_begin(c, e, root, vault, salt, &none, 1) == PL_OK);
+    struct pl_epoch_start start = {root, vault, salt, &none, 1};
+    FUZZ_CHECK(pl_epoch_begin(c, e, &start) == PL_OK);
 }
 
 static void disk(struct pl_span in)

@@ -17,7 +17,8 @@ static bool begin(struct pl_epoch *e)
     test_fill(salt, sizeof(salt), 13);
     if (!c && pl_crypto_new(&c) != PL_OK)
         return false;
-    return CHECK_OK(pl_epoch_begin(c, e, root, vault, salt, &none, 1));
+    struct pl_epoch_start start = {root, vault, salt, &none, 1};
+    return CHECK_OK(pl_epoch_begin(c, e, &start));
 }
 
 /* One frame of `n` entries with bodies of so many bytes. */
@@ -260,7 +261,8 @@ TEST(entry_commitment_and_leaf)
     struct pl_log_end none = {0};
     uint8_t s1[32], s2[32], s3[32], cm[32], leaf[32], want[32];
     NEED(begin(&e));
-    NEED(CHECK_OK(pl_epoch_begin(c, &f, root, vault, root, &none, 1)));
+    struct pl_epoch_start start = {root, vault, root, &none, 1};
+    NEED(CHECK_OK(pl_epoch_begin(c, &f, &start)));
     CHECK_OK(pl_entry_salt(c, s1, &e, 0));
     CHECK_OK(pl_entry_salt(c, s2, &e, 1));
     CHECK_OK(pl_entry_salt(c, s3, &f, 0));
