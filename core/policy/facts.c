@@ -65,6 +65,14 @@ static bool among(const uint8_t key[static 32], const uint8_t (*keys)[32], size_
     return false;
 }
 
+/* What was verified when the session began has not ended meanwhile. A profile that states the age
+ * of collateral it accepts was asked about that by itself. */
+static bool current(const struct pl_claims *c, const struct pl_profile *p, struct pl_interval now)
+{
+    return p->collateral_max_age_s != 0 || (pl_time_reached(now, c->earliest_s) == PL_TRUE &&
+                                            pl_time_before(now, c->latest_s) == PL_TRUE);
+}
+
 static void match_profiles(struct pl_facts *out, const struct pl_policy *p,
                            const struct pl_caller *who)
 {
@@ -72,9 +80,10 @@ static void match_profiles(struct pl_facts *out, const struct pl_policy *p,
         struct pl_profile profile;
         pl_policy_profile(p, i, &profile);
         pl_err e = pl_profile_match(who->claims, &profile, who->now);
-        if (e == PL_OK)
+        bool good = e == PL_OK && current(who->claims, &profile, who->now);
+        if (good)
             out->profile_is |= UINT32_C(1) << i;
-        else if (pl_err_class(e) == PL_C_AGAIN)
+        else if (e == PL_OK || pl_err_class(e) == PL_C_AGAIN)
             out->profile_maybe |= UINT32_C(1) << i;
     }
 }
