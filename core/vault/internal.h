@@ -171,6 +171,8 @@ PL_CHECKED pl_err pl_policy_ref_load(struct policy_ref **out, struct pl_crypto *
                                      struct pl_span text, struct pl_refusal *why);
 /* The first place in the order whose key was created at entry `born` or later. */
 size_t pl_vault_order_from(const struct pl_vault *v, uint64_t born);
+/* `s` seconds after now at the latest; for ever when the time is not known. */
+int64_t pl_ends_after(struct pl_interval now, int64_t s);
 /* It is certain that time has ended it. Such a key is as good as gone, swept or not. */
 bool pl_record_lapsed(const struct record *r, struct pl_interval now);
 

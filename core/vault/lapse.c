@@ -4,6 +4,12 @@
 
 #include <string.h>
 
+int64_t pl_ends_after(struct pl_interval now, int64_t s)
+{
+    int64_t end;
+    return __builtin_add_overflow(now.latest_s, s, &end) ? INT64_MAX : end;
+}
+
 bool pl_record_lapsed(const struct record *r, struct pl_interval now)
 {
     bool ends = r->state == PL_STATE_PREPARED || r->state == PL_STATE_DELETED;

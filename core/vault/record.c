@@ -25,7 +25,7 @@ struct record *pl_record_new(const struct change *ch, struct policy_ref *policy,
     memcpy(r->commitment, ch->birth.commitment, sizeof(r->commitment));
     memcpy(r->tag, ch->birth.tag, sizeof(r->tag));
     r->created = ch->now;
-    r->ends_s = ch->now.latest_s + PL_PREPARED_S;
+    r->ends_s = pl_ends_after(ch->now, PL_PREPARED_S);
     r->born = r->last = index;
     r->sealed_n = n;
     memcpy(r->sealed, ch->birth.sealed.p, n);

@@ -213,7 +213,7 @@ static void remember_request(struct pl_vault *v, const struct change *ch, uint64
     memcpy(i->caller, ch->caller, sizeof(i->caller));
     memcpy(i->handle, ch->handle, sizeof(i->handle));
     i->index = index;
-    i->ends_s = ch->now.latest_s + PL_IDEMPOTENCY_S;
+    i->ends_s = pl_ends_after(ch->now, PL_IDEMPOTENCY_S);
 }
 
 static void spend(struct pl_vault *v, const struct change *ch)
@@ -233,7 +233,7 @@ static void spend(struct pl_vault *v, const struct change *ch)
 /* Time to live in the state that begins: a deleted key can be restored for a week. */
 static int64_t state_ends(enum pl_state s, struct pl_interval now)
 {
-    return s == PL_STATE_DELETED ? now.latest_s + PL_TOMBSTONE_S : INT64_MAX;
+    return s == PL_STATE_DELETED ? pl_ends_after(now, PL_TOMBSTONE_S) : INT64_MAX;
 }
 
 pl_err pl_vault_next_record(const struct pl_vault *v, struct record **out, const struct change *ch,
