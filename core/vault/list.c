@@ -37,6 +37,11 @@ pl_err pl_commit_list(struct pl_vault *v, struct pl_turn *t, const struct pl_env
     struct change *ch = &t->change;
     PL_REQUIRE(t->peer.has_key || t->peer.claims, DENIED);
     walk(v, t, env);
+    t->permit = (struct permit){true, PL_OP_LIST, NULL, 0};
+    if (t->listed == 0) { /* nothing was shown: whoever has a certificate writes no log with it */
+        v->strangers++;
+        return PL_OK;
+    }
     ch->kind = PL_ENTRY_LIST;
     ch->count = t->listed;
     t->entry.n = 0;
@@ -45,7 +50,7 @@ pl_err pl_commit_list(struct pl_vault *v, struct pl_turn *t, const struct pl_env
     PL_TRY(log->room(log->ctx, 1, t->entry.n));
     uint64_t index = log->append(log->ctx, ch->kind, pl_wr_span(&t->entry));
     pl_vault_apply(v, ch, index, NULL);
-    t->permit = (struct permit){true, PL_OP_LIST, NULL, index};
+    t->permit.index = index;
     *out_wait = index + 1;
     return PL_OK;
 }
