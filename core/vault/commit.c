@@ -123,6 +123,7 @@ static pl_err find_answered(struct pl_vault *v, struct pl_turn *t)
     pl_record_put(t->record);
     t->record = r;
     t->answered = true;
+    t->pending = i->index == 0; /* entry 0 is the first start: this one is in memory only */
     t->permit = (struct permit){true, t->call.op, r, i->index};
     return PL_OK;
 }
@@ -275,7 +276,7 @@ pl_err pl_turn_commit(struct pl_vault *v, struct pl_turn *t, const struct pl_env
         PL_REQUIRE(pl_vault_find(v, t->call.handle) == t->record, TURN_AGAIN);
     pl_err e = find_answered(v, t);
     if (e == PL_OK && t->answered) {
-        *out_wait = t->permit.index + 1;
+        *out_wait = t->pending ? 0 : t->permit.index + 1;
         return PL_OK;
     }
     if (e == PL_OK)
@@ -289,6 +290,13 @@ pl_err pl_turn_commit(struct pl_vault *v, struct pl_turn *t, const struct pl_env
     if (pl_err_code(e) != PL_E_TURN_AGAIN)
         log_refusal(v, t, log, e, out_wait);
     return e;
+}
+
+void pl_turn_refused(struct pl_vault *v, struct pl_turn *t, const struct pl_log *log, pl_err why,
+                     uint64_t *out_wait)
+{
+    *out_wait = 0;
+    log_refusal(v, t, log, why, out_wait);
 }
 
 pl_err pl_turn_failed(struct pl_vault *v, struct pl_turn *t, const struct pl_log *log, pl_err why,

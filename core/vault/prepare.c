@@ -222,16 +222,19 @@ static pl_err prepare(struct pl_turn *t, const struct pl_env *env)
     memcpy(t->change.caller, t->peer.spki_sha256, 32);
     t->change.attested = t->peer.claims != NULL;
     memcpy(t->change.claims, t->peer.claims_sha256, 32);
-    PL_TRY(digest_request(t, env));
-    PL_TRY(read_body(t, env, &m));
-    if (t->call.op == PL_OP_CREATE)
-        PL_TRY(prepare_birth(t, env, &m));
+    pl_err e = digest_request(t, env);
+    if (e == PL_OK)
+        e = read_body(t, env, &m);
+    if (e == PL_OK && t->call.op == PL_OP_CREATE)
+        e = prepare_birth(t, env, &m);
     describe_act(t, env);
-    if (t->call.op == PL_OP_LIST) /* decided key by key, under the lock */
-        return PL_OK;
+    /* A list is decided key by key, under the lock; a refused birth has no policy to ask. */
+    if (t->call.op == PL_OP_LIST || (e != PL_OK && t->call.op == PL_OP_CREATE))
+        return e;
     struct pl_caller who = caller_of(t, env);
     recognise_creator(t, &who);
-    pl_err e = apply_statements(t, env, &who);
+    if (e == PL_OK)
+        e = apply_statements(t, env, &who);
     who = caller_of(t, env);
     pl_policy_facts(&t->facts, t->policy->policy, &who);
     t->facts.op = t->call.op;

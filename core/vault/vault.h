@@ -157,6 +157,10 @@ void pl_turn_begin(struct pl_vault *v, struct pl_turn *t, const struct pl_call *
                    const struct pl_peer *peer);
 /* An error is the answer: pl_turn_problem says what may be shown. */
 PL_CHECKED pl_err pl_turn_prepare(struct pl_turn *t, const struct pl_env *env);
+/* Under the mutex: prepare refused it, for `why`. Instead of commit: a principal's refusal is an
+ * entry, a stranger's is counted. */
+void pl_turn_refused(struct pl_vault *v, struct pl_turn *t, const struct pl_log *log, pl_err why,
+                     uint64_t *out_wait);
 /* Under the mutex. TURN_AGAIN: the record changed meanwhile; end, begin and prepare again, at most
  * three times. On success and on refusals that are logged, *out_wait entries must be durable before
  * the answer leaves. */

@@ -150,11 +150,12 @@ static pl_err decide(struct worker *w, const struct pl_call *call, const struct 
         pl_err e = prepare_env(w);
         if (e == PL_OK)
             e = pl_turn_prepare(w->turn, &w->env);
-        if (e == PL_OK) {
-            pthread_mutex_lock(&vd->mutex);
+        pthread_mutex_lock(&vd->mutex);
+        if (e == PL_OK)
             e = pl_turn_commit(vd->vault, w->turn, &w->env, &vd->log, out_wait);
-            pthread_mutex_unlock(&vd->mutex);
-        }
+        else
+            pl_turn_refused(vd->vault, w->turn, &vd->log, e, out_wait);
+        pthread_mutex_unlock(&vd->mutex);
         if (pl_err_code(e) != PL_E_TURN_AGAIN || i == TRIES)
             return e;
         pthread_mutex_lock(&vd->mutex);

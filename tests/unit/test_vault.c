@@ -378,6 +378,121 @@ TEST(a_locked_log_still_lets_a_key_be_deleted)
     world_close(&w);
 }
 
+TEST(a_time_that_is_not_known_ends_nothing)
+{
+    world_open(&w);
+    bool more;
+    struct pl_vault_status s;
+    struct pl_peer owner = world_peer(&w, &w.owner, NULL);
+    const char *body = world_create_body(&w, 5, 40, NULL);
+    const char *gone = make_active(6, 40);
+    w.no_time = true;
+    CHECK_OK(world_call(&w, &owner, "DELETE", gone, NULL, NULL));
+    body = world_create_body(&w, 5, 40, NULL);
+    CHECK_OK(world_call(&w, &owner, "POST", "/v1/keys", body, "one"));
+    w.no_time = false;
+    CHECK_OK(pl_vault_lapse(w.vault, &w.log, (struct pl_interval){w.now_s, w.now_s}, &more));
+    size_t entries = w.entries;
+    CHECK_OK(world_call(&w, &owner, "POST", "/v1/keys", body, "one")); /* still remembered */
+    CHECK(w.entries == entries);
+    pl_vault_status(w.vault, &s);
+    CHECK(s.keys == 2 && s.deleted == 1 && s.prepared == 1);
+    world_close(&w);
+}
+
+TEST(claims_that_expired_meanwhile_release_nothing)
+{
+    world_open(&w);
+    const char *path = make_active(5, 40);
+    w.app_claims.latest_s = w.now_s + 1000;
+    struct pl_peer app = world_peer(&w, &w.app, &w.app_claims);
+    CHECK_OK(world_call(&w, &app, "POST", join(path, "/export"), NULL, NULL));
+    w.now_s += 800; /* within the doubt about the time */
+    CHECK_ERR(world_call(&w, &app, "POST", join(path, "/export"), NULL, NULL), DENIED);
+    w.now_s += 5000;
+    CHECK_ERR(world_call(&w, &app, "POST", join(path, "/export"), NULL, NULL), DENIED);
+    CHECK(w.body.n == 0);
+    w.now_s -= 5800;
+    w.no_time = true;
+    CHECK_ERR(world_call(&w, &app, "POST", join(path, "/export"), NULL, NULL), DENIED);
+    world_close(&w);
+}
+
+TEST(a_repeated_deletion_of_a_locked_vault_is_still_pending)
+{
+    world_open(&w);
+    const char *path = make_active(5, 40);
+    struct pl_peer owner = world_peer(&w, &w.owner, NULL);
+    w.room = PL_FAIL(LOG_LOCKED);
+    for (int i = 0; i < 2; i++) {
+        CHECK_OK(world_call(&w, &owner, "DELETE", path, NULL, "one"));
+        CHECK(w.status == 202);
+        CHECK(memmem(w.body.p, w.body.n, "\"pending\":true", 14) != NULL);
+    }
+    w.room = PL_OK;
+    world_close(&w);
+}
+
+TEST(strangers_write_nothing_into_the_log)
+{
+    world_open(&w);
+    const char *path = make_active(5, 40);
+    struct pl_peer peers[] = {world_peer(&w, &w.other, NULL), world_peer(&w, NULL, NULL),
+                              world_peer(&w, &w.other, &w.changed_claims)};
+    static const char *const tails[][3] = {
+        {"POST", "/export", "{}"}, {"POST", "/export", "{"}, {"DELETE", "", NULL},
+        {"GET", "", NULL},         {"GET", "/policy", NULL},
+    };
+    struct pl_vault_status before, after;
+    size_t entries = w.entries;
+    pl_vault_status(w.vault, &before);
+    for (size_t p = 0; p < 3; p++) {
+        (void)!world_call(&w, &peers[p], "GET", "/v1/keys", NULL, NULL);
+        CHECK(memmem(w.body.p, w.body.n, "handle", 6) == NULL);
+        for (size_t i = 0; i < 5; i++)
+            CHECK(world_call(&w, &peers[p], tails[i][0], join(path, tails[i][1]), tails[i][2],
+                             NULL) != PL_OK);
+    }
+    pl_vault_status(w.vault, &after);
+    CHECK(w.entries == entries);
+    CHECK(after.strangers >= before.strangers + 15);
+    world_close(&w);
+}
+
+/* The last entry, decoded: its error. */
+static enum pl_code last_refusal(void)
+{
+    struct change ch;
+    struct pl_entry e = {.kind = w.entry[w.entries - 1].kind, .body = w.entry[w.entries - 1].body};
+    if (!CHECK(e.kind == PL_ENTRY_REFUSED) || !CHECK_OK(pl_change_read(&ch, &e)))
+        return PL_E_OK;
+    CHECK(ch.principals.n > 0 && ch.has_handle && ch.has_key);
+    return ch.error;
+}
+
+TEST(every_refusal_of_a_principal_is_an_entry)
+{
+    world_open(&w);
+    const char *path = make_active(5, 40);
+    struct pl_act act = {.op = PL_OP_DELETE, .policy_version = 1};
+    struct pl_peer owner = world_peer(&w, &w.owner, NULL);
+    char body[PL_STATEMENT_BYTES + 64];
+    size_t entries = w.entries;
+    CHECK_ERR(world_call(&w, &owner, "POST", join(path, "/export"), NULL, NULL), DENIED);
+    CHECK(w.entries == ++entries && last_refusal() == PL_E_DENIED);
+    /* a statement for another key: refused before the decision */
+    memcpy(act.vault_id, w.self.vault_id, 32);
+    snprintf(body, sizeof(body), "{\"statements\":[%s]}", world_request(&w, &act, w.owner_spki));
+    CHECK_ERR(world_call(&w, &owner, "DELETE", path, body, NULL), STATEMENT_TARGET);
+    CHECK(w.entries == ++entries && last_refusal() == PL_E_STATEMENT_TARGET);
+    CHECK_ERR(world_call(&w, &owner, "POST", join(path, "/export"), "{\"x\":1}", NULL),
+              JSON_UNKNOWN);
+    CHECK(w.entries == ++entries && last_refusal() == PL_E_JSON_UNKNOWN);
+    struct pl_vault *again = world_replay(&w);
+    pl_vault_free(again);
+    world_close(&w);
+}
+
 TEST(lists_show_what_the_caller_may_list_page_by_page)
 {
     world_open(&w);

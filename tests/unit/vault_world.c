@@ -175,7 +175,11 @@ struct pl_peer world_peer(struct world *w, const struct pl_priv *key,
 static pl_err run(struct world *w, struct pl_vault *v, struct pl_env *env)
 {
     uint64_t wait;
-    PL_TRY(pl_turn_prepare(w->turn, env));
+    pl_err e = pl_turn_prepare(w->turn, env);
+    if (e != PL_OK) {
+        pl_turn_refused(v, w->turn, &w->log, e, &wait);
+        return e;
+    }
     PL_TRY(pl_turn_commit(v, w->turn, env, &w->log, &wait));
     return pl_turn_finish(w->turn, env, &w->body, &w->status);
 }
@@ -202,6 +206,8 @@ pl_err world_call(struct world *w, const struct pl_peer *peer, const char *metho
                          .secrets = &w->secrets,
                          .now = {w->now_s - 300, w->now_s + 300}};
     struct pl_call call = {.body = pl_span_str(body), .idempotency_key = pl_span_str(idem)};
+    if (w->no_time)
+        env.now = PL_TIME_UNKNOWN;
     test_fill(env.entropy, sizeof(env.entropy), ++w->seed * 1000003);
     PL_TRY(pl_call_route(&call, pl_span_str(method), pl_span_str(path)));
     w->body.n = 0;

@@ -25,6 +25,7 @@ struct world {
     uint8_t owner_spki[32], app_spki[32], other_spki[32];
     struct pl_claims app_claims, changed_claims; /* the app, and another build of it */
     int64_t now_s;
+    bool no_time; /* the clock failed */
     uint64_t seed;
     struct pl_turn *turn;
     struct pl_wr body; /* the last answer */
