@@ -211,8 +211,7 @@ static void hand_back(struct vaultd *vd, struct quote_job *jobs, pl_err e)
         vd->finished[jobs->worker] = jobs;
     }
     pthread_mutex_unlock(&vd->quote_mutex);
-    for (unsigned i = 0; vd->server && i < vd->opt.workers; i++)
-        pl_worker_wake(pl_server_worker(vd->server, i));
+    vaultd_wake_workers(vd);
 }
 
 /* ---- the thread ---- */

@@ -36,6 +36,14 @@ static bool read_options(struct options *o)
     return ok;
 }
 
+/* Whoever reads the page when the vault ends waits for it, or gets an empty one. */
+static void metrics_switch(struct vaultd *vd, bool on)
+{
+    pthread_mutex_lock(&vd->page_mutex);
+    vd->metrics_on = on;
+    pthread_mutex_unlock(&vd->page_mutex);
+}
+
 static pl_err serve(struct vaultd *vd)
 {
     const struct pl_server_config cfg = {
@@ -50,6 +58,7 @@ static pl_err serve(struct vaultd *vd)
         pl_event_error("listen", vd->opt.listen, e);
         return e;
     }
+    metrics_switch(vd, true);
     if (vd->opt.metrics)
         e = pl_metrics_start(vd->opt.metrics, vaultd_metrics, vd);
     if (e != PL_OK)
@@ -122,6 +131,7 @@ static int run(struct vaultd *vd, int signals)
         loop(vd, signals);
         pl_event(PL_LOG_INFO, "stopping", NULL);
     }
+    metrics_switch(vd, false);
     pl_server_stop(vd->server, STOP_GRACE_MS);
     vd->server = NULL;
     upkeep_end(vd);
@@ -148,5 +158,7 @@ int main(int argc, char **argv)
     pthread_mutex_init(&vd.mutex, NULL);
     pthread_mutex_init(&vd.quote_mutex, NULL);
     pthread_mutex_init(&vd.verdict_mutex, NULL);
+    pthread_mutex_init(&vd.wake_mutex, NULL);
+    pthread_mutex_init(&vd.page_mutex, NULL);
     return run(&vd, signals);
 }

@@ -325,12 +325,23 @@ static void session(struct pl_conn *c, uint32_t stream, const struct pl_request 
         answer_problem(w, pl_conn_id_of(c), stream, (struct pl_told){pl_err_code(e), pointer, ""});
 }
 
+/* A connection may live longer than the certificate that it was made with. */
+static bool peer_ended(const struct worker *w, const struct client *cl)
+{
+    return cl->peer.has_key && pl_time_before(vaultd_now(w->vd), cl->not_after_s) != PL_TRUE;
+}
+
 static void on_request(struct pl_conn *c, uint32_t stream, const struct pl_request *r)
 {
     struct worker *w = pl_worker_arg(pl_conn_worker(c));
     pl_conn_id id = pl_conn_id_of(c);
     if (public_read(w, id, stream, r))
         return;
+    if (peer_ended(w, pl_conn_user(c))) {
+        answer_error(w, id, stream, PL_FAIL(SESSION_EXPIRED));
+        pl_conn_close(c);
+        return;
+    }
     if (r->body.n && !is_json(r->content_type))
         answer_error(w, id, stream, PL_FAIL(CONTENT_TYPE));
     else if (pl_span_is(r->path, "/v1/session"))
@@ -357,6 +368,23 @@ static void on_wake(struct pl_worker *pw)
 static void on_timer(struct pl_worker *pw, uint64_t now_ms)
 {
     release_parked(pl_worker_arg(pw), now_ms);
+}
+
+/* A worker that ends takes itself out: log and evidence threads outlive it. */
+static void enlist(struct worker *w, struct worker *as)
+{
+    pthread_mutex_lock(&w->vd->wake_mutex);
+    w->vd->workers[pl_worker_index(w->w)] = as;
+    pthread_mutex_unlock(&w->vd->wake_mutex);
+}
+
+void vaultd_wake_workers(struct vaultd *vd)
+{
+    pthread_mutex_lock(&vd->wake_mutex);
+    for (unsigned i = 0; i < WORKERS_MAX; i++)
+        if (vd->workers[i])
+            pl_worker_wake(vd->workers[i]->w);
+    pthread_mutex_unlock(&vd->wake_mutex);
 }
 
 static void worker_free(struct worker *w)
@@ -388,12 +416,17 @@ static pl_err on_start(void *arg, struct pl_worker *pw, void **out)
                              .keys = vd->keys,
                              .self = &vd->self,
                              .secrets = &w->secrets};
-    vd->workers[pl_worker_index(pw)] = w;
+    enlist(w, w);
     *out = w;
     return PL_OK;
 }
 
-static void on_stop(struct pl_worker *pw) { worker_free(pl_worker_arg(pw)); }
+static void on_stop(struct pl_worker *pw)
+{
+    struct worker *w = pl_worker_arg(pw);
+    enlist(w, NULL);
+    worker_free(w);
+}
 
 const struct pl_handler vaultd_handler = {
     .on_start = on_start,

@@ -93,12 +93,7 @@ static pl_err on_entry(void *ctx, const struct pl_entry *entry)
 }
 
 /* The log thread's call: every worker may have answers that wait. */
-static void wake_all(void *ctx)
-{
-    struct vaultd *vd = ctx;
-    for (unsigned i = 0; vd->server && i < vd->opt.workers; i++)
-        pl_worker_wake(pl_server_worker(vd->server, i));
-}
+static void wake_all(void *ctx) { vaultd_wake_workers(ctx); }
 
 static pl_err log_room(void *ctx, size_t entries, size_t body_bytes)
 {

@@ -91,9 +91,8 @@ void upkeep(struct vaultd *vd)
 
 void upkeep_end(struct vaultd *vd) { join_snapshot(vd); }
 
-void vaultd_metrics(void *arg, struct pl_wr *w)
+static void write_metrics(struct vaultd *vd, struct pl_wr *w)
 {
-    struct vaultd *vd = arg;
     struct pl_vault_status s;
     struct pl_server_stats n;
     pthread_mutex_lock(&vd->mutex);
@@ -128,4 +127,13 @@ void vaultd_metrics(void *arg, struct pl_wr *w)
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
         pl_metric(w, rows[i].name, rows[i].kind, rows[i].help, rows[i].v);
+}
+
+void vaultd_metrics(void *arg, struct pl_wr *w)
+{
+    struct vaultd *vd = arg;
+    pthread_mutex_lock(&vd->page_mutex);
+    if (vd->metrics_on)
+        write_metrics(vd, w);
+    pthread_mutex_unlock(&vd->page_mutex);
 }

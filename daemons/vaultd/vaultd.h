@@ -96,7 +96,10 @@ struct vaultd {
     struct verdict *verdicts[VERDICTS];
 
     struct pl_server *server;
-    struct worker *workers[WORKERS_MAX];
+    pthread_mutex_t wake_mutex;          /* taken alone */
+    struct worker *workers[WORKERS_MAX]; /* those that run and may be woken */
+    pthread_mutex_t page_mutex;          /* over metrics_on: there is something to count */
+    bool metrics_on;
     pthread_t snapshot_thread;
     atomic_bool snapshot_running;
     bool snapshot_joinable;
@@ -105,6 +108,8 @@ struct vaultd {
     atomic_uint_fast64_t sessions, session_refusals, parked_late;
 };
 
+/* Any thread, at any time: every worker that runs has a look at what is finished. */
+void vaultd_wake_workers(struct vaultd *vd);
 /* now: what the configuration's source of time says. */
 struct pl_interval vaultd_now(const struct vaultd *vd);
 
@@ -124,6 +129,7 @@ void quote_job_free(struct quote_job *j);
 /* peers.c: what is kept of a connection. */
 struct client {
     struct pl_peer peer; /* its claims: those of the bound session */
+    int64_t not_after_s; /* of its certificate: it is nobody afterwards */
     struct pl_session_state session;
 };
 pl_err peers_established(struct pl_conn *c, bool *out_resumable);
