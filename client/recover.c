@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { HURRY_MS = 500 };
+
 /* ---- before anything is sent ---- */
 
 static struct pl_commit commit_of(const struct pl_api_descriptor *m,
@@ -268,16 +270,26 @@ static void try_combine(struct recover *r)
     }
 }
 
+/* It cannot be any more: the others get a moment, so that the report says of each why. */
+static void hurry(struct recover *r)
+{
+    int64_t until = pl_now_ms() + HURRY_MS;
+    if (r->verdict || r->hurries || possible(r) >= r->need)
+        return;
+    r->hurries = true;
+    if (until < r->w.fan.deadline_ms)
+        r->w.fan.deadline_ms = until;
+}
+
 static bool step(struct pl_work *w)
 {
     struct recover *r = (struct recover *)(void *)w;
     pl_fan_step(&w->fan);
     try_combine(r);
+    hurry(r);
     bool settled = pl_fan_settled(&w->fan);
     if (r->verdict && (!r->lingers || settled || r->verdict != PL_OK))
         pl_work_result(w, r->verdict);
-    else if (possible(r) < r->need && !r->tried)
-        pl_work_result(w, PL_FAIL(RECOVER_FEW));
     else if (settled)
         pl_work_result(w, r->tried ? PL_FAIL(SHARE_CHECK) : PL_FAIL(RECOVER_FEW));
     return w->done;

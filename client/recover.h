@@ -19,7 +19,7 @@ struct recover {
     struct pl_share share[PL_VAULTS_MAX];
     unsigned char from[PL_VAULTS_MAX]; /* which vault */
     unsigned linger_ms;
-    bool lingers;
+    bool lingers, hurries;
     pl_err verdict; /* NULL: none yet */
     struct pl_secret secret;
 };
