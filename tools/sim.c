@@ -320,7 +320,7 @@ static int measure(struct tool *t)
          .arg = TOOL_CHOICE,                                                                       \
          .meta = "TEE",                                                                            \
          .choices = "sgx",                                                                         \
-         .help = "which TEE to simulate (default sgx)"},                                           \
+         .help = "which TEE to simulate; default: sgx"},                                           \
         {.name = "measured",                                                                       \
          .arg = TOOL_FILE,                                                                         \
          .meta = "FILE",                                                                           \
@@ -330,10 +330,10 @@ static int measure(struct tool *t)
          .arg = TOOL_NUMBER,                                                                       \
          .meta = "N",                                                                              \
          .max = 65535,                                                                             \
-         .help = "product id in the evidence (default 0)"},                                        \
+         .help = "product id in the evidence; default: 0"},                                        \
     {                                                                                              \
         .name = "svn", .arg = TOOL_NUMBER, .meta = "N", .max = 65535,                              \
-        .help = "security version in the evidence (default 1)"                                     \
+        .help = "security version in the evidence; default: 1"                                     \
     }
 
 static const struct tool_opt run_opts[] = {
