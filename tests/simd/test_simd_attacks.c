@@ -270,6 +270,13 @@ TEST(a_replaced_program_is_refused)
     CHECK(sim_app(shared(), out, sizeof(out), LIST("--as", "app"),
                   LIST(copy, "replace", copy, "open", "sim")) == 1);
     CHECK(strlen(out) == 0);
+    /* What a removed file is called is a name that another file can have. */
+    const char *stand_in = sim_path("copy (deleted)");
+    NEED(CHECK(sim_copy(copy, sim_env("SIMD_APP"), NULL, NULL)));
+    NEED(CHECK(sim_copy(stand_in, sim_env("SIMD_APP"), NULL, NULL)));
+    CHECK(sim_app(shared(), out, sizeof(out), LIST("--as", "app"),
+                  LIST(copy, "unlink", copy, "open", "sim")) == 1);
+    CHECK(strlen(out) == 0);
 }
 
 TEST(after_hello_nobody_of_the_same_user_looks_in)
