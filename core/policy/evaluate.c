@@ -32,6 +32,7 @@ static enum pl_tri within(uint64_t may_be, uint64_t good)
 }
 
 static int64_t day_of(int64_t t_s) { return t_s / DAY_S - (t_s % DAY_S < 0); }
+static int64_t second_of(int64_t t_s) { return (t_s % DAY_S + DAY_S) % DAY_S; }
 /* Monday is 0; the first day of 1970 was a Thursday. */
 static unsigned weekday_of(int64_t day) { return (unsigned)(((day + 3) % 7 + 7) % 7); }
 
@@ -59,7 +60,7 @@ static enum pl_tri hours_value(const struct node *n, struct pl_interval now)
     int64_t first = day_of(now.earliest_s), last = day_of(now.latest_s);
     if (last - first > 1)
         return part_of_day(n, 0, DAY_S - 1);
-    int64_t from = now.earliest_s - first * DAY_S, to = now.latest_s - last * DAY_S;
+    int64_t from = second_of(now.earliest_s), to = second_of(now.latest_s);
     if (first == last)
         return part_of_day(n, from, to);
     enum pl_tri evening = part_of_day(n, from, DAY_S - 1), morning = part_of_day(n, 0, to);

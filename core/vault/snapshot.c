@@ -341,7 +341,8 @@ pl_err pl_vault_load(struct pl_vault *v, struct pl_crypto *c, struct pl_span chu
         all = item;
     }
     size_t left = pl_rd_left(&all);
-    memmove(v->loading.p, all.p, left);
+    if (left > 0)
+        memmove(v->loading.p, all.p, left);
     v->loading.n = left;
     PL_REQUIRE(!last || (ended && left == 0), SNAPSHOT_STATE);
     return PL_OK;
