@@ -64,9 +64,9 @@ def resolve(file, name):
 
 
 # A folder with more than one contract.
-PUBLIC_TOO = {'core/attest/entry.h', 'core/attest/identity.h', 'core/attest/ratls.h',
-              'core/attest/session.h', 'core/attest/session_state.h', 'core/policy/config.h',
-              'core/policy/grant.h', 'core/policy/statement.h',
+PUBLIC_TOO = {'core/attest/carrier.h', 'core/attest/entry.h', 'core/attest/identity.h',
+              'core/attest/ratls.h', 'core/attest/session.h', 'core/attest/session_state.h',
+              'core/policy/config.h', 'core/policy/grant.h', 'core/policy/statement.h',
               'daemons/common/daemon.h'}
 
 

@@ -8,28 +8,12 @@
 #ifndef PL_ATTEST_IDENTITY_H
 #define PL_ATTEST_IDENTITY_H
 
-#include "crypto/crypto.h"
+#include "attest/carrier.h"
 
 enum {
-    PL_CARRIER_MAX = 80 * 1024, /* a signed object as it travels */
-    PL_CARRIER_TYP_MAX = 32,
     PL_KEY_LIST_BYTES = 2048,
     PL_LEAF_PROOF_BYTES = PL_KEY_LIST_BYTES + 128,
 };
-
-/* ---- signed objects ----------------------------------------------------------------------------
- * {"proof":{"jws":{"protected":P,"signature":S},"spki":K},"statement":{...}}, as in
- * policy/statement.h: the statement is canonical JSON (RFC 8785) with a member "typ"; signed is
- * P "." base64url(statement) (RFC 7515), P = base64url of {"alg":A,"typ":T}. */
-
-/* Appends the carrier. The statement must be canonical and hold "typ": the writer's duty. */
-PL_CHECKED pl_err pl_signed_make(struct pl_crypto *c, struct pl_wr *out, const struct pl_priv *key,
-                                 const char *typ, struct pl_span statement);
-/* Form, canonical form and signature. *out_statement borrows `carrier`. Whose key it is remains to
- * be compared by the caller. CARRIER_FORM, CARRIER_TYP, KEY_FORMAT, SIGNATURE. */
-PL_CHECKED pl_err pl_signed_read(struct pl_crypto *c, struct pl_span *out_statement,
-                                 struct pl_pub *out_signer, const char *typ,
-                                 struct pl_span carrier);
 
 /* ---- the key list ------------------------------------------------------------------------------
  */

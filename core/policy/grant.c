@@ -60,7 +60,7 @@ pl_err pl_owner_cert_sign(struct pl_wr *out, struct pl_crypto *c, const struct p
     pl_jw_hex(&j, PL_ARR(cert->vault_id));
     pl_jw_close(&j, '}');
     PL_TRY(pl_wr_end(&w));
-    return pl_jws_sign(out, c, cert_typ, pl_wr_span(&w), root);
+    return pl_signed_make(c, out, root, cert_typ, pl_wr_span(&w));
 }
 
 enum { CERT_ID = 1, CERT_OWNER = 2, CERT_ROOT = 4, CERT_TYP = 8, CERT_VAULT = 16, CERT_ALL = 31 };
@@ -87,7 +87,7 @@ static unsigned read_cert_member(struct pl_json *j, struct pl_span key, struct p
 static pl_err verify_cert(struct pl_crypto *c, struct pl_owner_cert *out, struct pl_span text)
 {
     struct pl_carrier carrier;
-    PL_TRY(pl_carrier_read(c, &carrier, text));
+    PL_TRY(pl_statement_unpack(c, &carrier, text));
     struct pl_json j;
     struct pl_span key;
     unsigned has = 0;
@@ -100,7 +100,7 @@ static pl_err verify_cert(struct pl_crypto *c, struct pl_owner_cert *out, struct
     }
     PL_TRY(pl_json_end(&j));
     PL_REQUIRE(has == CERT_ALL && !twice, STATEMENT_FIELD);
-    PL_TRY(pl_carrier_verify(c, &carrier, cert_typ));
+    PL_TRY(pl_statement_signed(c, &carrier, cert_typ));
     PL_REQUIRE(memcmp(carrier.signer_sha256, out->root_sha256, 32) == 0, GRANT_FILE);
     return PL_OK;
 }

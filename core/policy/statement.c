@@ -269,59 +269,12 @@ enum pl_typ pl_typ_of(struct pl_span word)
     return PL_TYP_NONE;
 }
 
-void pl_jws_protected(struct pl_wr *out, enum pl_pub_type key, const char *typ)
-{
-    uint8_t text[96];
-    struct pl_wr w = pl_wr_fixed(text, sizeof(text));
-    struct pl_jw j = pl_jw(&w);
-    pl_jw_open(&j, '{');
-    pl_jw_key(&j, "alg");
-    pl_jw_text(&j, key == PL_PUB_P256 ? "ES256" : "EdDSA");
-    pl_jw_key(&j, "typ");
-    pl_jw_text(&j, typ);
-    pl_jw_close(&j, '}');
-    pl_wr_b64u(out, pl_wr_span(&w));
-}
-
-void pl_jws_input(struct pl_wr *out, enum pl_pub_type key, const char *typ, struct pl_span payload)
-{
-    pl_jws_protected(out, key, typ);
-    pl_wr_str(out, ".");
-    pl_wr_b64u(out, payload);
-}
-
-void pl_jws_carry(struct pl_wr *out, const struct pl_pub *pub, const char *typ,
-                  struct pl_span statement, const uint8_t sig[static 64])
-{
-    uint8_t spki[PL_SPKI_MAX], head[128];
-    size_t n = pl_pub_to_spki(spki, pub);
-    struct pl_wr protected = pl_wr_fixed(head, sizeof(head));
-    pl_jws_protected(&protected, pub->type, typ);
-    struct pl_jw j = pl_jw(out);
-    pl_jw_open(&j, '{');
-    pl_jw_key(&j, "proof");
-    pl_jw_open(&j, '{');
-    pl_jw_key(&j, "jws");
-    pl_jw_open(&j, '{');
-    pl_jw_key(&j, "protected");
-    pl_jw_str(&j, pl_wr_span(&protected));
-    pl_jw_key(&j, "signature");
-    pl_jw_b64u(&j, pl_span(sig, 64));
-    pl_jw_close(&j, '}');
-    pl_jw_key(&j, "spki");
-    pl_jw_b64u(&j, pl_span(spki, n));
-    pl_jw_close(&j, '}');
-    pl_jw_key(&j, "statement");
-    pl_jw_raw(&j, statement);
-    pl_jw_close(&j, '}');
-}
-
 pl_err pl_statement_signing_input(struct pl_wr *out, struct pl_span statement,
                                   const struct pl_pub *pub)
 {
     enum pl_typ typ = typ_of(statement);
     PL_REQUIRE(typ != PL_TYP_NONE && pub->type != PL_PUB_NONE, STATEMENT_FORM);
-    pl_jws_input(out, pub->type, pl_typ_word(typ), statement);
+    pl_carrier_input(out, pub->type, pl_typ_word(typ), statement);
     return pl_wr_end(out);
 }
 
@@ -330,21 +283,7 @@ pl_err pl_statement_carry(struct pl_wr *out, struct pl_span statement, const str
 {
     enum pl_typ typ = typ_of(statement);
     PL_REQUIRE(typ != PL_TYP_NONE && pub->type != PL_PUB_NONE, STATEMENT_FORM);
-    pl_jws_carry(out, pub, pl_typ_word(typ), statement, sig);
-    return pl_wr_end(out);
-}
-
-pl_err pl_jws_sign(struct pl_wr *out, struct pl_crypto *c, const char *typ,
-                   struct pl_span statement, const struct pl_priv *priv)
-{
-    struct pl_pub pub;
-    uint8_t sig[64];
-    PL_TRY(pl_priv_public(c, &pub, priv));
-    PL_CLEANUP(pl_wr_free) struct pl_wr input = pl_wr_heap(2 * PL_STATEMENT_BYTES);
-    pl_jws_input(&input, pub.type, typ, statement);
-    PL_TRY(pl_wr_end(&input));
-    PL_TRY(pl_priv_sign(c, sig, priv, pl_wr_span(&input)));
-    pl_jws_carry(out, &pub, typ, statement, sig);
+    pl_carrier_put(out, pub, pl_typ_word(typ), statement, sig);
     return pl_wr_end(out);
 }
 
@@ -353,5 +292,5 @@ pl_err pl_statement_sign(struct pl_wr *out, struct pl_crypto *c, struct pl_span 
 {
     enum pl_typ typ = typ_of(statement);
     PL_REQUIRE(typ != PL_TYP_NONE, STATEMENT_FORM);
-    return pl_jws_sign(out, c, pl_typ_word(typ), statement, priv);
+    return pl_signed_make(c, out, priv, pl_typ_word(typ), statement);
 }

@@ -5,91 +5,24 @@
 
 /* ---- The carrier ---------------------------------------------------------------------------- */
 
-enum {
-    HAS_PROTECTED = 1,
-    HAS_SIGNATURE = 2,
-    HAS_JWS = 3,
-    HAS_SPKI = 4,
-    HAS_STATEMENT = 8,
-    HAS_CARRIER = 15
-};
-
-static unsigned read_jws(struct pl_json *j, struct pl_carrier *out)
+/* As a statement's reader says it: what is wrong with the carrier is wrong with the statement. */
+static pl_err of_statement(pl_err e)
 {
-    unsigned has = 0;
-    struct pl_span key;
-    for (pl_json_object(j); pl_json_key(j, &key);) {
-        if (pl_span_is(key, "protected"))
-            has |= pl_json_plain(j, &out->protected) ? HAS_PROTECTED : 0;
-        else if (pl_span_is(key, "signature"))
-            has |= pl_json_b64u_exact(j, out->sig, sizeof(out->sig)) ? HAS_SIGNATURE : 0;
-        else
-            pl_json_refuse(j, PL_FAIL(JSON_UNKNOWN));
-    }
-    return has;
+    enum pl_code code = pl_err_code(e);
+    PL_REQUIRE(code != PL_E_CARRIER_FORM && code != PL_E_CARRIER_TYP, STATEMENT_FORM);
+    return e;
 }
 
-static unsigned read_proof(struct pl_json *j, uint8_t spki[static PL_SPKI_MAX], size_t *spki_n,
-                           struct pl_carrier *out)
-{
-    unsigned has = 0;
-    struct pl_span key;
-    for (pl_json_object(j); pl_json_key(j, &key);) {
-        if (pl_span_is(key, "jws"))
-            has |= read_jws(j, out);
-        else if (pl_span_is(key, "spki"))
-            has |= pl_json_b64u(j, spki, PL_SPKI_MAX, spki_n) ? HAS_SPKI : 0;
-        else
-            pl_json_refuse(j, PL_FAIL(JSON_UNKNOWN));
-    }
-    return has;
-}
-
-/* Only the canonical bytes: a second form of one statement would be a second statement. */
-static pl_err require_canonical(struct pl_span statement)
-{
-    PL_CLEANUP(pl_wr_free) struct pl_wr w = pl_wr_heap(PL_STATEMENT_BYTES);
-    PL_REQUIRE(pl_jcs(&w, statement) == PL_OK, STATEMENT_FORM);
-    PL_REQUIRE(pl_span_eq(pl_wr_span(&w), statement), STATEMENT_FORM);
-    return PL_OK;
-}
-
-pl_err pl_carrier_read(struct pl_crypto *c, struct pl_carrier *out, struct pl_span text)
+pl_err pl_statement_unpack(struct pl_crypto *c, struct pl_carrier *out, struct pl_span text)
 {
     *out = (struct pl_carrier){0};
     PL_REQUIRE(text.n <= PL_STATEMENT_BYTES, STATEMENT_FORM);
-    uint8_t spki[PL_SPKI_MAX];
-    size_t spki_n = 0;
-    unsigned has = 0;
-    struct pl_json j;
-    struct pl_span key;
-    pl_json_init(&j, text);
-    for (pl_json_object(&j); pl_json_key(&j, &key);) {
-        if (pl_span_is(key, "proof"))
-            has |= read_proof(&j, spki, &spki_n, out);
-        else if (pl_span_is(key, "statement"))
-            has |= pl_json_raw(&j, &out->statement) ? HAS_STATEMENT : 0;
-        else
-            pl_json_refuse(&j, PL_FAIL(JSON_UNKNOWN));
-    }
-    PL_TRY(pl_json_end(&j));
-    PL_REQUIRE(has == HAS_CARRIER, STATEMENT_FORM);
-    PL_TRY(require_canonical(out->statement));
-    PL_TRY(pl_pub_from_spki(&out->pub, pl_span(spki, spki_n)));
-    return pl_sha256_one(c, out->signer_sha256, pl_span(spki, spki_n));
+    return of_statement(pl_carrier_read(c, out, text));
 }
 
-pl_err pl_carrier_verify(struct pl_crypto *c, const struct pl_carrier *carrier, const char *typ)
+pl_err pl_statement_signed(struct pl_crypto *c, const struct pl_carrier *carrier, const char *typ)
 {
-    uint8_t head[128], text[PL_B64U_LEN(PL_STATEMENT_BYTES) + 128];
-    struct pl_wr protected = pl_wr_fixed(head, sizeof(head));
-    pl_jws_protected(&protected, carrier->pub.type, typ);
-    PL_TRY(pl_wr_end(&protected));
-    PL_REQUIRE(pl_span_eq(pl_wr_span(&protected), carrier->protected), STATEMENT_FORM);
-    struct pl_wr input = pl_wr_fixed(text, sizeof(text));
-    pl_jws_input(&input, carrier->pub.type, typ, carrier->statement);
-    PL_TRY(pl_wr_end(&input));
-    return pl_pub_verify(c, &carrier->pub, pl_wr_span(&input), carrier->sig);
+    return of_statement(pl_carrier_verify(c, carrier, typ));
 }
 
 /* ---- The statement's fields ----------------------------------------------------------------- */
@@ -256,9 +189,9 @@ static pl_err read_statement(struct pl_statement *out, struct pl_span statement)
 static pl_err verify(struct pl_crypto *c, struct pl_statement *out, struct pl_span text)
 {
     struct pl_carrier carrier;
-    PL_TRY(pl_carrier_read(c, &carrier, text));
+    PL_TRY(pl_statement_unpack(c, &carrier, text));
     PL_TRY(read_statement(out, carrier.statement));
-    PL_TRY(pl_carrier_verify(c, &carrier, pl_typ_word(out->typ)));
+    PL_TRY(pl_statement_signed(c, &carrier, pl_typ_word(out->typ)));
     memcpy(out->signer_sha256, carrier.signer_sha256, 32);
     return pl_sha256_one(c, out->sha256, carrier.statement);
 }
