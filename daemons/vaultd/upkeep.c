@@ -105,7 +105,7 @@ static void write_metrics(struct vaultd *vd, struct pl_wr *w)
     } rows[] = {
         {"pleiad_keys", "gauge", "keys in any state", s.keys},
         {"pleiad_keys_prepared", "gauge", "keys made but not activated", s.prepared},
-        {"pleiad_keys_deleted", "gauge", "keys that can still be restored", s.deleted},
+        {"pleiad_keys_deleted", "gauge", "keys that are deleted and not yet destroyed", s.deleted},
         {"pleiad_log_entries", "counter", "durable log entries", pl_store_durable(vd->store)},
         {"pleiad_locked", "gauge", "1 when the log cannot be written",
          pl_store_state(vd->store) == PL_STORE_LOCKED},

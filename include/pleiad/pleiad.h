@@ -254,7 +254,7 @@ PL_API_CHECKED pl_err pl_descriptor_info(struct pl_descriptor_info *out, struct 
 /* Describes the key at each: report.vault[i].state. PL_OK when at least one answered. */
 PL_API_CHECKED pl_err pl_keys_status(struct pl_app *app, const struct pl_recover_order *order,
                                      struct pl_report *report);
-/* Deletes it at each (restorable by its owner for seven days). PL_OK when all did. */
+/* Deletes it at each; seven days later it is destroyed. PL_OK when all did. */
 PL_API_CHECKED pl_err pl_keys_delete(struct pl_app *app, const struct pl_recover_order *order,
                                      struct pl_report *report);
 
