@@ -83,12 +83,22 @@ static pl_err platform(const struct pl_claims *c, const struct pl_profile *p)
     return PL_FAIL(PROFILE_PLATFORM);
 }
 
+/* Claims are kept for as long as a connection lives, so what holds them up is looked at each time.
+ */
+static pl_err still_holds(const struct pl_claims *c, struct pl_interval now)
+{
+    enum pl_tri begun = pl_time_reached(now, c->earliest_s), on = pl_time_before(now, c->latest_s);
+    PL_REQUIRE(begun != PL_FALSE && on != PL_FALSE, PROFILE_COLLATERAL);
+    PL_REQUIRE(begun == PL_TRUE && on == PL_TRUE, EVIDENCE_TIME);
+    return PL_OK;
+}
+
 static pl_err collateral(const struct pl_claims *c, const struct pl_profile *p,
                          struct pl_interval now)
 {
     if (p->collateral_max_age_s == 0) {
         PL_REQUIRE(!c->collateral.stale, PROFILE_COLLATERAL);
-        return PL_OK;
+        return still_holds(c, now);
     }
     int64_t until;
     bool overflow = __builtin_add_overflow(c->collateral.issued_s, p->collateral_max_age_s, &until);

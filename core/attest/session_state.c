@@ -93,6 +93,8 @@ static pl_err judge(const struct pl_session_state *s, struct pl_claims *out,
     if (leaf) { /* covered by the certificate's evidence, of the same instance */
         out->has_pleiad = leaf->has_pleiad;
         out->pleiad = leaf->pleiad;
+        out->earliest_s = out->earliest_s > leaf->earliest_s ? out->earliest_s : leaf->earliest_s;
+        out->latest_s = out->latest_s < leaf->latest_s ? out->latest_s : leaf->latest_s;
     }
     return pl_session_match(out, any, v->now);
 }

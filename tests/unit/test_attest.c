@@ -77,6 +77,8 @@ static struct pl_claims good_claims(void)
                           .platform_id_n = 16,
                           .tcb = {.status = PL_TCB_UP_TO_DATE},
                           .collateral = {.issued_s = 1000, .next_update_s = 2000},
+                          .earliest_s = 1000,
+                          .latest_s = 2000,
                           .has_pleiad = true};
     test_fill(c.sgx.mrenclave, 32, 1);
     test_fill(c.sgx.mrsigner, 32, 2);
@@ -139,6 +141,18 @@ TEST(a_profile_gives_each_reason)
     MATCH((p.config_roots = 1, test_fill(p.config_root[0], 32, 3)), OK);
     MATCH((p.config_roots = 1, test_fill(p.config_root[0], 32, 3), c.has_pleiad = false),
           PROFILE_CONFIG_ROOT);
+}
+
+TEST(claims_do_not_outlive_what_holds_them_up)
+{
+    struct pl_claims c = good_claims();
+    struct pl_profile p = good_profile();
+    CHECK_OK(pl_profile_match(&c, &p, (struct pl_interval){1000, 2000}));
+    CHECK_ERR(pl_profile_match(&c, &p, (struct pl_interval){999, 2000}), EVIDENCE_TIME);
+    CHECK_ERR(pl_profile_match(&c, &p, (struct pl_interval){1000, 2001}), EVIDENCE_TIME);
+    CHECK_ERR(pl_profile_match(&c, &p, (struct pl_interval){2001, 2001}), PROFILE_COLLATERAL);
+    CHECK_ERR(pl_profile_match(&c, &p, (struct pl_interval){999, 999}), PROFILE_COLLATERAL);
+    CHECK_ERR(pl_profile_match(&c, &p, PL_TIME_UNKNOWN), EVIDENCE_TIME);
 }
 
 TEST(a_profile_matches_signers_platforms_and_claims)
