@@ -1,6 +1,7 @@
 /* The certificate and CRL reader beside OpenSSL's, on every certificate of the vectors and on
  * damaged copies of them. */
 #include "fuzz/x509_openssl.h"
+#include "tests/fixture/scene.h"
 #include "tests/kat/vectors.h"
 
 #include <stdlib.h>
@@ -36,26 +37,43 @@ static void chain(struct pl_span pem)
     }
 }
 
+static void all_of(const struct pl_collateral_in *in, struct pl_span quote)
+{
+    chain(in->tcb_info_chain);
+    CHECK(crl_against_openssl(in->pck_crl) && crl_against_openssl(in->root_crl));
+    if (in->pck_crl.n < 1000)
+        damage(in->pck_crl, crl_against_openssl);
+    damage(in->root_crl, crl_against_openssl);
+    crls += 2;
+    const uint8_t *pem = memmem(quote.p, quote.n, "-----BEGIN", 10);
+    if (pem)
+        chain(pl_span(pem, quote.n - (size_t)(pem - quote.p)));
+}
+
 static void one(const char *dir)
 {
     struct vector v;
     NEED(CHECK(vector_load(&v, dir)));
-    chain(v.in.tcb_info_chain);
+    all_of(&v.in, v.quote);
     chain(v.pck_chain);
-    CHECK(crl_against_openssl(v.in.pck_crl) && crl_against_openssl(v.in.root_crl));
-    if (v.in.pck_crl.n < 1000)
-        damage(v.in.pck_crl, crl_against_openssl);
-    damage(v.in.root_crl, crl_against_openssl);
-    crls += 2;
-    const uint8_t *pem = memmem(v.quote.p, v.quote.n, "-----BEGIN", 10);
-    if (pem)
-        chain(pl_span(pem, v.quote.n - (size_t)(pem - v.quote.p)));
+}
+
+static void revoke(struct scene *s)
+{
+    memcpy(s->w.pck_crl.revoked[s->w.pck_crl.revoked_n++], s->w.pck.serial, PL_FX_SERIAL_BYTES);
 }
 
 TEST(we_read_what_openssl_reads)
 {
-    one(VECTORS_OWN "/uptodate");
-    one(VECTORS_OWN "/pck-revoked");
+    static const struct defect made[] = {{.name = "none"}, {.name = "revoked", .spec = revoke}};
+    static struct scene s;
+    for (size_t i = 0; i < 2; i++) {
+        NEED(CHECK_OK(scene_begin(&s)));
+        NEED(CHECK_OK(scene_make(&s, &made[i])));
+        struct pl_collateral_in in = scene_in(&s);
+        all_of(&in, pl_wr_span(&s.quote));
+        scene_end(&s);
+    }
     CHECK(certs >= 6 && crls == 4 && survivors > 0);
 }
 

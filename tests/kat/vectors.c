@@ -95,7 +95,7 @@ bool vector_load(struct vector *v, const char *dir)
     v->quote = file(dir, "quote.bin");
     v->pck_chain = file(dir, "pck_chain.pem");
     v->test_root = file(dir, "test_root.pem");
-    if (!v->test_root.p && (strstr(dir, "dcap-synthetic") || strstr(dir, "tests/data/sgx"))) {
+    if (!v->test_root.p && strstr(dir, "dcap-synthetic")) {
         char up[600];
         snprintf(up, sizeof(up), "%s/..", dir);
         v->test_root = file(up, "test_root.pem");
@@ -138,7 +138,7 @@ unsigned vector_each(const char *group, const char *prefixes, void (*f)(const ch
 {
     char *names[256], path[1024];
     unsigned n = 0;
-    const char *base = strchr(group, '/') == group ? group : test_shared(group);
+    const char *base = test_shared(group);
     char root[600];
     snprintf(root, sizeof(root), "%s", base ? base : "");
     DIR *d = base ? opendir(root) : NULL;

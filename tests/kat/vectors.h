@@ -22,8 +22,7 @@ struct vector {
 
 /* False when the folder cannot be read. */
 bool vector_load(struct vector *v, const char *dir);
-#define VECTORS_OWN PL_SOURCE_ROOT "/tests/data/sgx" /* always there */
-/* Calls f for each folder below `group` (in ../shared, or a whole path) whose name starts with one
+/* Calls f for each folder below `group` (in ../shared) whose name starts with one
  * of the prefixes (space between them; "" is all), in order; the number of folders. */
 unsigned vector_each(const char *group, const char *prefixes, void (*f)(const char *dir));
 /* Under these roots, at this time. */
