@@ -197,6 +197,143 @@ TEST(an_owners_request_lets_another_connection_create_once)
     world_close(&w);
 }
 
+/* The owner's grant of `count` keys to whoever runs the app's program; carrier text. */
+static const char *app_grant(uint8_t fill, uint32_t count)
+{
+    static char text[PL_STATEMENT_BYTES + 16];
+    uint8_t target[1][32], random[PL_STATEMENT_FILL];
+    struct pl_act act = create_act(fill), bound = {.op = PL_OP_CREATE, .params = act.params};
+    struct pl_policy *p = NULL;
+    struct pl_statement_draft d = {.typ = PL_TYP_GRANT,
+                                   .op = PL_OP_CREATE,
+                                   .target = (const uint8_t(*)[32])target,
+                                   .targets = 1,
+                                   .iat_s = w.now_s,
+                                   .exp_s = w.now_s + 3000,
+                                   .count = count};
+    struct pl_wr s PL_CLEANUP(pl_wr_free) = pl_wr_heap(PL_STATEMENT_BYTES);
+    struct pl_wr out = pl_wr_fixed(text, sizeof(text) - 2);
+    memcpy(bound.vault_id, act.vault_id, 32);
+    memcpy(d.owner, w.owner_spki, 32);
+    memset(d.id, fill, sizeof(d.id));
+    test_fill(random, sizeof(random), fill);
+    test_fill(d.nonce, sizeof(d.nonce), fill);
+    CHECK_OK(pl_policy_load(&p, w.c, pl_span_str(world_policy(&w, fill)), NULL));
+    d.params = &act.params;
+    d.profile_sha256 = pl_policy_profile_sha256(p, 0);
+    CHECK_OK(pl_target(w.c, target[0], d.typ, d.nonce, &bound));
+    CHECK_OK(pl_statement_build(&s, w.c, &d, random));
+    pl_wr_u8(&out, '[');
+    CHECK_OK(pl_statement_sign(&out, w.c, pl_wr_span(&s), &w.owner));
+    pl_wr_u8(&out, ']');
+    text[out.n] = 0;
+    pl_policy_free(p);
+    return text;
+}
+
+TEST(a_grant_lets_the_attested_app_create_so_many_keys_and_no_restart_refills_it)
+{
+    world_open(&w);
+    struct pl_peer app = world_peer(&w, &w.app, &w.app_claims);
+    struct pl_peer other = world_peer(&w, &w.other, &w.app_claims);
+    struct pl_peer changed = world_peer(&w, &w.other, &w.changed_claims);
+    struct pl_peer bare = world_peer(&w, &w.app, NULL), owner = world_peer(&w, &w.owner, NULL);
+    const char *grant = app_grant(3, 3);
+    const char *body = world_create_body(&w, 3, 40, grant);
+    CHECK_ERR(world_call(&w, &changed, "POST", "/v1/keys", body, NULL), GRANT_PROFILE);
+    CHECK_ERR(world_call(&w, &bare, "POST", "/v1/keys", body, NULL), GRANT_PROFILE);
+    CHECK_OK(world_call(&w, &app, "POST", "/v1/keys", body, NULL));
+    const char *path = world_path(&w, "");
+    CHECK_ERR(world_call(&w, &app, "POST", join(path, "/export"), NULL, NULL), STATE);
+    CHECK_ERR(world_call(&w, &changed, "POST", join(path, "/activate"), NULL, NULL), DENIED);
+    CHECK_OK(
+        world_call(&w, &other, "POST", join(path, "/activate"), NULL, NULL)); /* same program */
+    CHECK_OK(world_call(&w, &app, "POST", join(path, "/export"), NULL, NULL));
+    CHECK_ERR(world_call(&w, &app, "DELETE", path, NULL, NULL), DENIED); /* it owns nothing */
+    CHECK_OK(world_call(&w, &owner, "GET", path, NULL, NULL));
+    CHECK(memmem(w.body.p, w.body.n, "\"granted\"", 9) != NULL);
+    CHECK_OK(world_call(&w, &app, "POST", "/v1/keys", body, NULL));
+    struct pl_vault *again = world_replay(&w);
+    CHECK_OK(world_on(&w, again, &other, "POST", "/v1/keys", body, NULL));
+    CHECK_ERR(world_on(&w, again, &app, "POST", "/v1/keys", body, NULL), GRANT_USED);
+    struct pl_span state = world_state(again);
+    struct pl_vault *loaded = NULL;
+    CHECK_OK(pl_vault_new(&loaded, &w.self, (const uint8_t[16]){1}));
+    CHECK_OK(pl_vault_load(loaded, w.c, state, true));
+    CHECK_ERR(world_on(&w, loaded, &app, "POST", "/v1/keys", body, NULL), GRANT_USED);
+    w.now_s += 2900; /* its end is not certain to be ahead */
+    CHECK_ERR(world_call(&w, &app, "POST", "/v1/keys", body, NULL), STATEMENT_TIME);
+    pl_vault_free(again);
+    pl_vault_free(loaded);
+    free((void *)(uintptr_t)state.p);
+    world_close(&w);
+}
+
+TEST(no_byte_of_a_grant_or_request_can_be_changed)
+{
+    world_open(&w);
+    struct pl_peer app = world_peer(&w, &w.app, &w.app_claims);
+    struct pl_peer other = world_peer(&w, &w.other, NULL);
+    struct pl_act act = create_act(3);
+    static char bad[160 * 1024], grant[PL_STATEMENT_BYTES + 16], request[PL_STATEMENT_BYTES + 16];
+    struct pl_vault_status s;
+    snprintf(grant, sizeof(grant), "%s", app_grant(3, 3));
+    snprintf(request, sizeof(request), "%s", statements(world_request(&w, &act, w.other_spki)));
+    for (int which = 0; which < 2; which++) {
+        const char *carrier = which ? request : grant;
+        snprintf(bad, sizeof(bad), "%s", world_create_body(&w, 3, 40, carrier));
+        char *at = strstr(bad, carrier);
+        NEED(CHECK(at != NULL));
+        for (size_t i = 1; i + 1 < strlen(carrier); i++) {
+            at[i] = (char)(at[i] ^ 1);
+            CHECK(world_call(&w, which ? &other : &app, "POST", "/v1/keys", bad, NULL) != PL_OK);
+            at[i] = (char)(at[i] ^ 1);
+        }
+    }
+    pl_vault_status(w.vault, &s);
+    CHECK(s.keys == 0);
+    CHECK_OK(world_call(&w, &other, "POST", "/v1/keys", bad, NULL)); /* unchanged it is good */
+    world_close(&w);
+}
+
+TEST(only_claims_that_satisfy_the_profile_make_a_principal)
+{
+    world_open(&w);
+    struct pl_policy *p = NULL;
+    CHECK_OK(pl_policy_load(&p, w.c, pl_span_str(world_policy(&w, 3)), NULL));
+    NEED(CHECK(p != NULL));
+    struct pl_claims bad[9];
+    for (size_t i = 0; i < 9; i++)
+        bad[i] = w.app_claims;
+    bad[0].collateral.stale = true;
+    bad[1].debug = true;
+    bad[2] = w.changed_claims;
+    bad[3].tcb.status = PL_TCB_REVOKED;
+    bad[4].tcb.status = PL_TCB_NONE;
+    bad[5].trust = PL_TRUST_NONE;
+    bad[6].memory = PL_MEMORY_HOST_READABLE;
+    bad[7].latest_s = w.now_s; /* over, perhaps */
+    bad[8].earliest_s = w.now_s;
+    struct pl_facts f;
+    struct pl_caller who = {.claims = &w.app_claims, .now = {w.now_s - 300, w.now_s + 300}};
+    pl_policy_facts(&f, p, &who);
+    CHECK(f.is == pl_policy_group(p, PL_GROUP_APPS) && f.maybe == 0 && f.profile_is == 1);
+    for (size_t i = 0; i < 9; i++) {
+        who.claims = &bad[i];
+        pl_policy_facts(&f, p, &who);
+        CHECK(f.is == 0 && f.profile_is == 0);
+        CHECK((f.maybe != 0) == (i >= 7));
+        f.op = PL_OP_EXPORT;
+        CHECK(pl_policy_evaluate(p, &f, NULL).verdict == PL_DENY);
+    }
+    who = (struct pl_caller){.claims = &w.app_claims, .now = PL_TIME_UNKNOWN};
+    w.app_claims.latest_s = w.now_s + 100000;
+    pl_policy_facts(&f, p, &who);
+    CHECK(f.is == 0 && f.maybe == pl_policy_group(p, PL_GROUP_APPS));
+    pl_policy_free(p);
+    world_close(&w);
+}
+
 TEST(a_repeated_request_is_answered_not_done_again)
 {
     world_open(&w);
