@@ -3,6 +3,7 @@
 
 #include "attest/entry.h"
 #include "attest/session.h"
+#include "client/internal.h"
 #include "daemons/vaultd/vaultd.h"
 #include "platform/net/peers.h"
 #include "platform/net/server.h"
@@ -328,6 +329,10 @@ TEST(limits_are_those_of_the_code)
         {"REGISTRY_BODY_BYTES", PL_LIMIT_REGISTRY_BODY_BYTES, PL_VAULT_ENTRY_MAX},
         {"SUBSETS", PL_LIMIT_SUBSETS, PL_SUBSETS_MAX},
         {"SHARES", PL_LIMIT_SHARES, PL_SHARES_MAX},
+        {"SPLIT_VAULTS", PL_LIMIT_SPLIT_VAULTS, PL_VAULTS_MAX},
+        {"SPLIT_MS", PL_LIMIT_SPLIT_MS, PL_SPLIT_MS},
+        {"RECOVER_MS", PL_LIMIT_RECOVER_MS, PL_RECOVER_MS},
+        {"KEY_NAME_BYTES", PL_LIMIT_KEY_NAME_BYTES, PL_NAME_MAX},
     };
     for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
         if (!CHECK(limits[i].stated == limits[i].real))
