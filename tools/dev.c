@@ -122,6 +122,22 @@ static pl_err show(const struct dev *d)
 
 /* ---- the verbs ---- */
 
+/* --program I=FILE: remembered in the folder, for this and every later start. */
+static pl_err programs(struct dev *d)
+{
+    const char *value;
+    for (unsigned i = 0; (value = tool_nth(d->t, "program", i)); i++) {
+        char *end, path[PATH_MAX], real[PATH_MAX];
+        unsigned long at = strtoul(value, &end, 10);
+        snprintf(d->failed, sizeof(d->failed), "--program %s", value);
+        PL_REQUIRE(at >= 1 && at <= d->n && *end == '=', DEV_PROGRAM);
+        PL_REQUIRE(realpath(end + 1, real), DEV_PROGRAM);
+        tool_path(path, &d->h, "program-%lu", at);
+        PL_TRY(pl_file_write(path, pl_span_str(real), 0600, PL_FILE_REPLACE));
+    }
+    return PL_OK;
+}
+
 static int up(struct tool *t)
 {
     struct dev *d PL_CLEANUP(end) = NULL;
@@ -134,7 +150,9 @@ static int up(struct tool *t)
         return tool_usage(t, "there are %u vaults in %s already; use another --dir", d->n,
                           d->h.dir);
     d->n = want;
-    e = tool_dev_up(d);
+    e = programs(d);
+    if (e == PL_OK)
+        e = tool_dev_up(d);
     tool_progress_end(t);
     if (e != PL_OK)
         return tool_fail(t, d->failed, e);
@@ -144,6 +162,7 @@ static int up(struct tool *t)
     if (!t->json)
         printf("\n%sSimulated hardware: nothing here protects a real secret.%s\n"
                "Keys, list and profile of the vaults: %s\n"
+               "Apps run on a machine of their own: pleiad sim run --as NAME -- CMD\n"
                "Stop: pleiad dev down --dir %s\n",
                tool_tint(t, TOOL_WARN), tool_tint(t, TOOL_PLAIN), d->h.dir, tool_home_name(t));
     return TOOL_DONE;
@@ -172,7 +191,7 @@ static int status(struct tool *t)
 static pl_err stop_all(struct dev *d, const char *kind, unsigned *stopped)
 {
     pl_err first = PL_OK;
-    for (unsigned i = 1; i <= VAULTS_MAX; i++) {
+    for (unsigned i = 0; i <= VAULTS_MAX; i++) {
         char pid[PATH_MAX];
         tool_dev_pid(pid, d, kind, i);
         struct tool_proc p = tool_proc_find(pid);
@@ -216,6 +235,11 @@ static const struct tool_opt up_opts[] = {
      .min = 1,
      .max = VAULTS_MAX,
      .help = "how many vaults, each on a machine of its own (default 4)"},
+    {.name = "program",
+     .arg = TOOL_TEXT,
+     .meta = "I=FILE",
+     .repeats = true,
+     .help = "run this program as vault I from its first start: for tests of broken vaults"},
     {0},
 };
 static const struct tool_opt dir_opts[] = {TOOL_HOME_OPT, {0}};

@@ -104,6 +104,19 @@ static pl_err machine(struct dev *d, unsigned i)
     return about(d, log, tool_proc_run(&p, &how));
 }
 
+/* What runs as vault i: the genuine one, or what a `program-N` in the folder says. */
+static pl_err vault_program(struct dev *d, unsigned i, char out[static PATH_MAX])
+{
+    char path[PATH_MAX];
+    struct pl_wr w PL_CLEANUP(pl_wr_free) = {0};
+    tool_path(path, &d->h, "program-%u", i);
+    if (!tool_exists(path))
+        return program(d, out, "pleiad-vaultd-sim");
+    PL_TRY(about(d, path, tool_read(&w, path, PATH_MAX - 1)));
+    memcpy(out, w.p, w.n + 1);
+    return PL_OK;
+}
+
 /* The vault of machine i, born or not. */
 static pl_err run_vault(struct dev *d, unsigned i, bool born, struct tool_proc *p)
 {
@@ -118,7 +131,7 @@ static pl_err run_vault(struct dev *d, unsigned i, bool born, struct tool_proc *
     tool_path(config, &d->h, "config.json");
     tool_path(collateral, &d->h, "authority/collateral");
     PL_TRY(program(d, self, "pleiad"));
-    PL_TRY(program(d, vaultd, "pleiad-vaultd-sim"));
+    PL_TRY(vault_program(d, i, vaultd));
     const char *listen = *v->endpoint ? v->endpoint : "127.0.0.1:0";
     const char *argv[] = {
         self,   "sim",       "run",  "--as",         "vault",    "--socket",
@@ -283,8 +296,18 @@ static pl_err config(struct dev *d)
 
 /* ---- what the vaults must be ---- */
 
-/* The profile that `sim measure` prints, with the configuration root pinned. */
-static pl_err pin(struct pl_wr *out, struct pl_span measured, const uint8_t root[static 32])
+static void pin_one(struct pl_jw *j, const char *name, const uint8_t digest[static 32])
+{
+    pl_jw_key(j, name);
+    pl_jw_open(j, '[');
+    pl_jw_hex(j, pl_span(digest, 32));
+    pl_jw_close(j, ']');
+}
+
+/* The profile that `sim measure` prints, with the configuration and the root of evidence pinned:
+ * whoever can point an app to another development authority gains nothing by it. */
+static pl_err pin(struct pl_wr *out, struct pl_span measured, const uint8_t root[static 32],
+                  const uint8_t authority_key[static 32])
 {
     struct pl_json in;
     struct pl_span name, value;
@@ -298,46 +321,64 @@ static pl_err pin(struct pl_wr *out, struct pl_span measured, const uint8_t root
         pl_jw_raw(&j, pl_json_raw(&in, &value) ? value : pl_span_str("null"));
     }
     PL_TRY(pl_json_end(&in));
-    pl_jw_key(&j, "config_root");
-    pl_jw_open(&j, '[');
-    pl_jw_hex(&j, pl_span(root, 32));
-    pl_jw_close(&j, ']');
+    pin_one(&j, "config_root", root);
+    pin_one(&j, "roots", authority_key);
     pl_jw_close(&j, '}');
     pl_wr_u8(out, '\n');
     return pl_wr_end(out);
 }
 
-static pl_err config_root(struct dev *d, uint8_t out[static 32])
+/* The configuration's root, and the key of the authority that it names. */
+static pl_err config_pins(struct dev *d, uint8_t out[static 32], uint8_t authority_key[static 32])
 {
     char path[PATH_MAX];
+    pl_err e = PL_FAIL(AUTHORITY);
     struct pl_config *cfg = NULL;
     struct pl_wr text PL_CLEANUP(pl_wr_free) = {0};
     tool_path(path, &d->h, "config.json");
     PL_TRY(about(d, path, tool_read(&text, path, PL_CONFIG_BYTES)));
     PL_TRY(about(d, path, pl_config_load(&cfg, d->c, pl_wr_span(&text), NULL)));
     memcpy(out, cfg->root, sizeof(cfg->root));
+    for (size_t i = 0; i < cfg->roots.n; i++)
+        if (cfg->roots.root[i].trust == PL_TRUST_DEV)
+            e = pl_sha256_one(d->c, authority_key, cfg->roots.root[i].spki);
     pl_config_put(cfg);
-    return PL_OK;
+    return about(d, path, e);
 }
 
-static pl_err profile(struct dev *d)
+static pl_err profile(struct dev *d, const char *vaultd, const char *name)
 {
-    char self[PATH_MAX], vaultd[PATH_MAX], log[PATH_MAX], raw[PATH_MAX], path[PATH_MAX];
-    uint8_t root[32];
+    char self[PATH_MAX], log[PATH_MAX], raw[PATH_MAX], path[PATH_MAX];
+    uint8_t root[32], authority_key[32];
     struct pl_wr measured PL_CLEANUP(pl_wr_free) = {0};
     struct pl_wr text PL_CLEANUP(pl_wr_free) = pl_wr_heap(PROFILE_MAX);
     tool_path(log, &d->h, "log/measure.log");
     tool_path(raw, &d->h, "run/vault.profile");
-    tool_path(path, &d->h, "vaults.profile");
+    tool_path(path, &d->h, "%s", name);
     PL_TRY(program(d, self, "pleiad"));
-    PL_TRY(program(d, vaultd, "pleiad-vaultd-sim"));
     const char *argv[] = {self, "sim", "measure", "--as", "vault", "--", vaultd, NULL};
     PL_TRY(about(d, log, tool_proc_wait(argv, raw, log)));
     PL_TRY(about(d, raw, tool_read(&measured, raw, PROFILE_MAX)));
-    PL_TRY(config_root(d, root));
-    PL_TRY(about(d, raw, pin(&text, pl_wr_span(&measured), root)));
+    PL_TRY(config_pins(d, root, authority_key));
+    PL_TRY(about(d, raw, pin(&text, pl_wr_span(&measured), root, authority_key)));
     unlink(raw);
     return about(d, path, pl_file_write(path, pl_wr_span(&text), 0600, PL_FILE_REPLACE));
+}
+
+static pl_err profiles(struct dev *d)
+{
+    char path[PATH_MAX], name[32];
+    PL_TRY(program(d, path, "pleiad-vaultd-sim"));
+    PL_TRY(profile(d, path, "vaults.profile"));
+    for (unsigned i = 1; i <= d->n; i++) {
+        tool_path(path, &d->h, "program-%u", i);
+        if (!tool_exists(path))
+            continue;
+        snprintf(name, sizeof(name), "vault-%u.profile", i);
+        PL_TRY(vault_program(d, i, path));
+        PL_TRY(profile(d, path, name));
+    }
+    return PL_OK;
 }
 
 /* ---- all of it ---- */
@@ -355,7 +396,7 @@ static pl_err folders_and_keys(struct dev *d)
 pl_err tool_dev_up(struct dev *d)
 {
     PL_TRY(folders_and_keys(d));
-    for (unsigned i = 1; i <= d->n; i++) {
+    for (unsigned i = 0; i <= d->n; i++) { /* 0: the apps' */
         tool_progress(d->t, "starting machines", i, d->n);
         PL_TRY(machine(d, i));
     }
@@ -369,5 +410,5 @@ pl_err tool_dev_up(struct dev *d)
             PL_TRY(run_vault(d, i, true, &p));
     }
     PL_TRY(tool_vaults_write(&d->h, d->v, d->n));
-    return profile(d);
+    return profiles(d);
 }

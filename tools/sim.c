@@ -96,8 +96,17 @@ static pl_err register_with(int *out_fd, const char *socket_path, const struct p
     return pl_sim_call(*out_fd, PL_SIM_REGISTER, pl_wr_span(&w), &answer, PL_SIM_ANSWER_MS, &owed);
 }
 
+/* The apps' machine of the constellation in PLEIAD_HOME or here. */
+static bool home_machine(char out[static PATH_BYTES])
+{
+    const char *home = getenv("PLEIAD_HOME");
+    int n = snprintf(out, PATH_BYTES, "%s/machine-0/simd.sock", home && *home ? home : "./.pleiad");
+    return n > 0 && n < PATH_BYTES && access(out, F_OK) == 0;
+}
+
 static int run(struct tool *t)
 {
+    char home[PATH_BYTES];
     struct input in PL_CLEANUP(free_input) = {0};
     char number[16];
     int fd = -1, code = gather(t, &in);
@@ -106,8 +115,10 @@ static int run(struct tool *t)
     const char *socket_path = tool_text(t, "socket");
     if (!socket_path)
         socket_path = getenv("PLEIAD_SIM_SOCKET");
+    if (!socket_path && home_machine(home))
+        socket_path = home;
     if (!socket_path)
-        return tool_usage(t, "which machine? give --socket, or set PLEIAD_SIM_SOCKET");
+        return tool_usage(t, "which machine? pleiad dev up, --socket, or PLEIAD_SIM_SOCKET");
     pl_err e = register_with(&fd, socket_path, &in.image);
     if (e != PL_OK)
         return tool_fail(t, socket_path, e);
@@ -341,7 +352,7 @@ static const struct tool_opt run_opts[] = {
     {.name = "socket",
      .arg = TOOL_FILE,
      .meta = "PATH",
-     .help = "the machine's socket (default: the environment's PLEIAD_SIM_SOCKET)"},
+     .help = "the machine's socket (default: PLEIAD_SIM_SOCKET, or that of `pleiad dev up`)"},
     {0},
 };
 static const struct tool_opt measure_opts[] = {IMAGE_OPTS, {0}};

@@ -27,8 +27,8 @@ SEES = {
     'client': CLIENT | {'platform'},
     'tools': CLIENT | {'client', 'platform'},
     'include': set(),
-    'integrations': {'include'},
-    'examples': {'include'},
+    'integrations': BASE | {'crypto', 'platform', 'include'},
+    'examples': {'include', 'integrations'},
     'tests': None,  # everything
     'bench': None,
 }
@@ -67,7 +67,7 @@ def resolve(file, name):
 PUBLIC_TOO = {'core/attest/carrier.h', 'core/attest/entry.h', 'core/attest/identity.h',
               'core/attest/ratls.h', 'core/attest/session.h', 'core/attest/session_state.h',
               'core/policy/config.h', 'core/policy/grant.h', 'core/policy/statement.h',
-              'daemons/common/daemon.h'}
+              'daemons/common/daemon.h', 'integrations/luks/disk.h'}
 
 
 def public(path):
