@@ -81,15 +81,31 @@ static void snapshot(struct vaultd *vd)
     atomic_store(&vd->snapshot_running, false);
 }
 
+/* Once, with the place: only a restart leaves this state, and a person must know. */
+static void tell_locked(struct vaultd *vd)
+{
+    struct pl_store_place place = {0};
+    if (vd->locked_told || pl_store_state(vd->store) != PL_STORE_LOCKED)
+        return;
+    vd->locked_told = true;
+    pl_err e = pl_store_error(vd->store, &place);
+    pl_event_error("log-locked", place.os_error ? strerrordesc_np(place.os_error) : place.file, e);
+}
+
 void upkeep(struct vaultd *vd)
 {
+    tell_locked(vd);
     if (!vd->config)
         return;
     lapse(vd);
     snapshot(vd);
 }
 
-void upkeep_end(struct vaultd *vd) { join_snapshot(vd); }
+void upkeep_end(struct vaultd *vd)
+{
+    join_snapshot(vd);
+    tell_locked(vd);
+}
 
 static void write_metrics(struct vaultd *vd, struct pl_wr *w)
 {

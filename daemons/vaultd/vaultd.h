@@ -102,7 +102,7 @@ struct vaultd {
     bool metrics_on;
     pthread_t snapshot_thread;
     atomic_bool snapshot_running;
-    bool snapshot_joinable;
+    bool snapshot_joinable, locked_told;
     uint64_t snapshot_at;
     int wake_fd; /* an eventfd of the main loop */
     atomic_uint_fast64_t sessions, session_refusals, parked_late;

@@ -220,6 +220,42 @@ def ended_certificate(vault):
     ok("one that ended meanwhile is nobody", out[3:4] == ["403 0"] and "connect anew" in out[2], out)
 
 
+def full_disk(machine, client):
+    disk = os.path.join(work, "disk")
+    os.mkdir(disk)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=20m,mode=700", "tmpfs", disk]
+    if subprocess.run(mount, stderr=subprocess.DEVNULL).returncode != 0:
+        return ok("a full disk # SKIP nothing can be mounted here", True)
+    try:
+        fill(machine, client, disk)
+    finally:
+        subprocess.run(["umount", disk])
+
+
+def fill(machine, client, disk):
+    vault, acked, refused = Vault(machine, disk + "/v", client.config), {}, None
+    while not refused and len(acked) < 1000:
+        bodies = [client.key(60000) for _ in range(10)]
+        made = client.calls([("POST", vault.url + "keys", b) for b in bodies])
+        acked.update({handle_of(d): (client, "prepared", b["share"])
+                      for (s, d), b in zip(made, bodies) if s == 201})
+        refused = next((d for s, d in made if s != 201), None)
+    ok("a full disk is an unknown outcome", refused and refused["code"] == "outcome-unknown", refused)
+    ok("nothing more is made", client.call("POST", vault.url + "keys", client.key())[0] == 503)
+    gone = client.call("DELETE", vault.url + "keys/" + next(iter(acked)))
+    ok("what takes away is done, and told as pending", gone[0] == 202 and gone[1]["pending"], gone)
+    ok("it ends cleanly", vault.end(signal.SIGTERM) == 0, vault.text())
+    ok("and said why", '"log-locked"' in vault.text(), vault.text())
+    vault = Vault(machine, disk + "/v", client.config)
+    ok("it does not start while there is no room", not vault.url and "STORE_FULL" in vault.text(),
+       vault.text())
+    subprocess.run(["mount", "-o", "remount,size=100m", disk])
+    vault = Vault(machine, disk + "/v", client.config)
+    bad = lost(vault, acked) if vault.url else vault.text()
+    ok("with room nothing is lost", not bad, bad[:5])
+    vault.end(signal.SIGTERM)
+
+
 def main():
     authority = os.path.join(work, "authority")
     subprocess.run([SIMD, "--new-authority", authority], check=True, stdout=subprocess.DEVNULL)
@@ -230,6 +266,7 @@ def main():
         vault = kill_under_load(machines[0], folder, one.config)
         ended_certificate(vault)
         refused_starts(machines[0], machines[1], vault, folder, one.config, two.config)
+        full_disk(machines[0], one)
     finally:
         for m in machines:
             m.simd.terminate()
