@@ -4,6 +4,7 @@
 #include "attest/entry.h"
 #include "attest/session.h"
 #include "client/internal.h"
+#include "daemons/registryd/registryd.h"
 #include "daemons/vaultd/vaultd.h"
 #include "platform/net/peers.h"
 #include "platform/net/server.h"
@@ -327,6 +328,7 @@ TEST(limits_are_those_of_the_code)
         {"WORKERS", PL_LIMIT_WORKERS, WORKERS_MAX},
         {"ENTRY_S", PL_LIMIT_ENTRY_S, PL_VAULT_ENTRY_LIFE_MAX_S},
         {"REGISTRY_BODY_BYTES", PL_LIMIT_REGISTRY_BODY_BYTES, PL_VAULT_ENTRY_MAX},
+        {"PER_PLATFORM", PL_LIMIT_PER_PLATFORM, REGISTRY_PER_PLATFORM},
         {"SUBSETS", PL_LIMIT_SUBSETS, PL_SUBSETS_MAX},
         {"SHARES", PL_LIMIT_SHARES, PL_SHARES_MAX},
         {"SPLIT_VAULTS", PL_LIMIT_SPLIT_VAULTS, PL_VAULTS_MAX},
