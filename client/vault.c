@@ -28,6 +28,7 @@ void pl_vc_fail(struct pl_vc *vc, pl_err why)
         return;
     vc->state = PL_VC_FAILED;
     vc->seen->why = why;
+    pl_wr_free(&vc->body); /* it may hold a share */
     decided(vc);
     if (vc->link)
         pl_link_close(vc->link);
@@ -37,6 +38,7 @@ void pl_vc_done(struct pl_vc *vc)
 {
     vc->state = PL_VC_DONE;
     vc->seen->step = PL_STEP_VERIFIED;
+    pl_wr_free(&vc->body);
     decided(vc);
 }
 

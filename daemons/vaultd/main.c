@@ -18,6 +18,10 @@ static struct pl_dopt opts[] = {
     {"tee", "NAME", "back end; the first that is here when not given", NULL, false},
     {"workers", "N", "threads that serve", "2", false},
     {"metrics", "HOST:PORT", "loopback address of the metrics page", NULL, false},
+    {"advertise", "HOST:PORT,...", "where clients reach this vault: writes DIR/entry.json", NULL,
+     false},
+    {"label", "NAME=VALUE,...", "what its entry says for people to search by", NULL, false},
+    {"registry", "HOST:PORT", "a registry to send the entry to", NULL, false},
     {NULL, NULL, NULL, NULL, false},
 };
 
@@ -31,6 +35,9 @@ static bool read_options(struct options *o)
         .config = pl_daemon_opt(opts, "config"),
         .collateral = pl_daemon_opt(opts, "collateral"),
         .metrics = pl_daemon_opt(opts, "metrics"),
+        .advertise = pl_daemon_opt(opts, "advertise"),
+        .label = pl_daemon_opt(opts, "label"),
+        .registry = pl_daemon_opt(opts, "registry"),
         .workers = (unsigned)pl_daemon_number(opts, "workers", 1, WORKERS_MAX, &ok),
     };
     return ok;
@@ -87,8 +94,12 @@ static void take_new_leaf(struct vaultd *vd)
     if (changed)
         pl_server_set_tls(vd->server, vd->leaf.ctx);
     pthread_mutex_unlock(&vd->quote_mutex);
-    if (changed)
-        pl_event(PL_LOG_INFO, "leaf-renewed", NULL);
+    advertise_upkeep(vd);
+    if (!changed)
+        return;
+    pl_event(PL_LOG_INFO, "leaf-renewed", NULL);
+    if (advertise_renew(vd) != PL_OK)
+        pl_event(PL_LOG_WARN, "entry", "what", "made again with the next certificate", NULL);
 }
 
 /* Until a signal. A failure of poll itself ends the vault too: it could not be stopped otherwise.
@@ -126,6 +137,8 @@ static int run(struct vaultd *vd, int signals)
     }
     if (e == PL_OK)
         e = serve(vd);
+    if (e == PL_OK)
+        e = advertise_start(vd);
     if (e == PL_OK) {
         say_ready(vd);
         loop(vd, signals);
@@ -135,6 +148,7 @@ static int run(struct vaultd *vd, int signals)
     pl_server_stop(vd->server, STOP_GRACE_MS);
     vd->server = NULL;
     upkeep_end(vd);
+    advertise_stop(vd);
     evidence_stop(vd);
     verdicts_free(vd);
     vaultd_stop(vd);
@@ -160,5 +174,6 @@ int main(int argc, char **argv)
     pthread_mutex_init(&vd.verdict_mutex, NULL);
     pthread_mutex_init(&vd.wake_mutex, NULL);
     pthread_mutex_init(&vd.page_mutex, NULL);
+    pthread_mutex_init(&vd.advert.mutex, NULL);
     return run(&vd, signals);
 }

@@ -6,6 +6,7 @@
  *     peers.c     who a connection is: verdicts on its evidence, the session
  *     serve.c     requests: public reads, turns of the vault, answers that wait for the log
  *     upkeep.c    what is done now and then: lapses, snapshots, metrics
+ *     advertise.c the vault's entry for registries and static lists
  */
 #ifndef PL_DAEMONS_VAULTD_VAULTD_H
 #define PL_DAEMONS_VAULTD_VAULTD_H
@@ -40,6 +41,7 @@ enum {
 
 struct options {
     const char *dir, *listen, *tee, *config, *collateral, *metrics;
+    const char *advertise, *label, *registry;
     unsigned workers;
 };
 
@@ -60,6 +62,16 @@ struct quote_job {
     pl_err err;
     struct pl_wr body; /* the answer */
     struct quote_job *next;
+};
+
+/* The entry as it was signed last, and who sends it. */
+struct advert {
+    pthread_mutex_t mutex; /* over all of it */
+    pthread_cond_t cond;
+    struct pl_wr entry;
+    uint64_t serial;
+    bool unsent, stale, running, ending;
+    pthread_t thread;
 };
 
 struct vaultd {
@@ -91,6 +103,7 @@ struct vaultd {
     struct leaf leaf;
     bool leaf_changed;
     pthread_t evidence_thread;
+    struct advert advert;
 
     pthread_mutex_t verdict_mutex;
     struct verdict *verdicts[VERDICTS];
@@ -169,6 +182,12 @@ void answer_body(struct worker *w, pl_conn_id conn, uint32_t stream, int status,
                  struct pl_span body);
 
 struct pl_span vaultd_openapi(void); /* docs/openapi.json, as it was when this was built */
+
+/* advertise.c: nothing happens without --advertise, or before the birth. Main thread only. */
+PL_CHECKED pl_err advertise_start(struct vaultd *vd); /* needs the first leaf */
+PL_CHECKED pl_err advertise_renew(struct vaultd *vd); /* after each new leaf; logs its error */
+void advertise_upkeep(struct vaultd *vd); /* a new entry when a registry knew a newer serial */
+void advertise_stop(struct vaultd *vd);
 
 /* upkeep.c */
 void upkeep(struct vaultd *vd);

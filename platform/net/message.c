@@ -139,6 +139,7 @@ static pl_err submit_request(struct pl_h2 *h, struct h2_stream *s, const struct 
     put_optional(&l, "authorization", r->authorization, true);
     put_optional(&l, "idempotency-key", r->idempotency_key, true);
     put_optional(&l, "if-match", r->if_match, false);
+    put_optional(&l, "if-none-match", r->if_none_match, false);
     if (r->body.n)
         put(&l, "content-length", pl_span_str(length), false);
     PL_TRY(set_body(h, s, r->body));

@@ -30,8 +30,9 @@ enum {
  */
 
 struct pl_request {
-    struct pl_span method, path; /* path with its query, as sent */
-    struct pl_span content_type, authorization, idempotency_key, if_match; /* .p NULL: absent */
+    struct pl_span method, path;                                 /* path with its query, as sent */
+    struct pl_span content_type, authorization, idempotency_key; /* .p NULL: absent */
+    struct pl_span if_match, if_none_match;                      /* the same */
     struct pl_span body;
 };
 

@@ -112,6 +112,7 @@ static const struct {
     [H2_AUTHORIZATION] = {"authorization", true, false},
     [H2_IDEMPOTENCY_KEY] = {"idempotency-key", true, false},
     [H2_IF_MATCH] = {"if-match", true, false},
+    [H2_IF_NONE_MATCH] = {"if-none-match", true, false},
     [H2_CONTENT_LENGTH] = {"content-length", true, true},
     [H2_RETRY_AFTER] = {"retry-after", false, true},
     [H2_ETAG] = {"etag", false, true},
@@ -179,6 +180,7 @@ struct pl_request pl_h2_request_of(const struct h2_stream *s)
         .authorization = s->field[H2_AUTHORIZATION],
         .idempotency_key = s->field[H2_IDEMPOTENCY_KEY],
         .if_match = s->field[H2_IF_MATCH],
+        .if_none_match = s->field[H2_IF_NONE_MATCH],
         .body = pl_span(s->in.p, s->in.n),
     };
 }

@@ -6,10 +6,12 @@
  *     probe show ENDPOINT                   what a vault's evidence says
  *     probe anchor KEY instance|key ID OUT PROFILE...
  *     probe grant KEY ID POLICY OUT VAULT_ID...
+ *     probe forge FILE KEY OUT              the statements of FILE (JSON lines) signed by KEY
  *     probe split|resume|recover|status|delete
  * The last take their orders from the environment: DESCRIPTOR, ANCHOR (a file), or MEASURED (the
  * name of measured input), GRANT, PLACES ("id@host:port ..."), K, N, MIN, NAME, BOUND, SECRET,
  * DEADLINE, LINGER, VENDORS; COLLATERAL and ROOT always. STOP=n: kill -9 itself before step n. */
+#include "attest/identity.h"
 #include "crypto/crypto.h"
 #include "platform/platform.h"
 #include "pleiad/pleiad.h"
@@ -184,6 +186,27 @@ static pl_err grant(char **a, int n)
     pl_err e = save(a[3], json, strlen(json));
     free(json);
     return e;
+}
+
+/* Each line of the file, a canonical statement, in a carrier that this key signed. */
+static pl_err forge(const char *in, const char *key, const char *out)
+{
+    struct pl_crypto *c;
+    struct pl_priv priv;
+    uint8_t spki[PL_SPKI_MAX];
+    size_t spki_n;
+    struct pl_wr text PL_CLEANUP(pl_wr_free) = {0};
+    struct pl_wr w PL_CLEANUP(pl_wr_free) = pl_wr_heap(1 << 20);
+    char *save_ = NULL;
+    PL_TRY(pl_crypto_new(&c));
+    PL_TRY(read_key(c, &priv, spki, &spki_n, key));
+    PL_TRY(load(&text, in));
+    for (char *l = strtok_r((char *)text.p, "\n", &save_); l; l = strtok_r(NULL, "\n", &save_)) {
+        PL_TRY(pl_signed_make(c, &w, &priv, "pleiad-key-1", pl_span_str(l)));
+        pl_wr_u8(&w, '\n');
+    }
+    pl_crypto_free(c);
+    return save(out, w.p, w.n);
 }
 
 /* ---- the app ---- */
@@ -376,6 +399,8 @@ int main(int argc, char **argv)
         return report_plain(verb, keygen(argv[2]));
     if (strcmp(verb, "config") == 0 && argc == 5)
         return report_plain(verb, config(argv[2], argv[3], argv[4]));
+    if (strcmp(verb, "forge") == 0 && argc == 5)
+        return report_plain(verb, forge(argv[2], argv[3], argv[4]));
     const struct pl_root_file root = {env("ROOT", ""), "dev", "sgx", true};
     const struct pl_app_config cfg = {.no_tee = env("OWNER", NULL) != NULL,
                                       .collateral = env("COLLATERAL", NULL),

@@ -114,6 +114,52 @@ def damaged(value):
     return value
 
 
+CODES = {"bound": "ANCHOR_BOUND", "generation": "ANCHOR_COMMITMENT", "split_id": "ANCHOR_COMMITMENT",
+         "link_secret": "ANCHOR_COMMITMENT", "key_id": "ANCHOR_KEY", "name": "ANCHOR_KEY", "n": "DESCRIPTOR_FORM",
+         "k": "SHARE_CHECK", "handle": "DESCRIPTOR_MAC", "policy_sha256": "DESCRIPTOR_MAC",
+         "profile_sha256": "DESCRIPTOR_MAC", "vault_id": "DESCRIPTOR_MAC"}
+
+
+def forged(x, t):
+    """Statements that say the right thing, signed by somebody else than the vault's listed key."""
+    file = json.load(open(x.path("disk.pleiad")))
+    places = file["descriptor"]["vaults"]
+    with open(x.path("statements"), "w") as f:
+        for v in places:
+            f.write(json.dumps(v["statement"]["statement"], sort_keys=True, separators=(",", ":")) + "\n")
+    made = x.owner("forge", x.path("statements"), x.path("other.pem"), x.path("carriers"))
+    for v, line in zip(places, open(x.path("carriers"))):
+        v["statement"] = json.loads(line)
+    with open(x.path("bad.pleiad"), "w") as f:
+        json.dump(file, f, sort_keys=True, separators=(",", ":"))
+    r = x.app("recover", DESCRIPTOR=x.path("bad.pleiad"))
+    t.ok(made["exit"] == 0 and r["error"] == "RECOVER_FEW" and whys(r) == {"ANCHOR_STATEMENT"}, "statements that the vaults did not sign", r)
+
+
+def rebound(x, t):
+    """A volume of somebody else's: its header asks for another `bound`, and the descriptor agrees."""
+    file = json.load(open(x.path("disk.pleiad")))
+    file["descriptor"]["bound"] = "qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqo"
+    with open(x.path("bad.pleiad"), "w") as f:
+        json.dump(file, f, sort_keys=True, separators=(",", ":"))
+    r = x.app("recover", DESCRIPTOR=x.path("bad.pleiad"), BOUND="aa" * 32)
+    t.ok(r["error"] == "ANCHOR_COMMITMENT" and all(v["step"] == "nothing" for v in r["vaults"]), "bound to another volume in descriptor and header", r)
+
+
+def relayed(x, t):
+    """A vault of the right measurement whose session evidence is for another connection."""
+    os.environ["PL_LIE"] = "session"
+    false = x.vault("false", x.machine("false-machine"), vaultd=w.env_path("LYING"))
+    del os.environ["PL_LIE"]
+    x.anchor("false.json", x.profile(x.vaults[0]), x.lying_profile)
+    genuine, x.vaults = x.vaults, x.vaults[:1] + [false]
+    x.owner("grant", x.path("owner.pem"), w.INSTANCE, x.policy(), x.path("false-grant.json"), *(v["id"] for v in x.vaults))
+    r = x.app("split", N="2", ANCHOR=x.path("false.json"), GRANT=x.path("false-grant.json"), DESCRIPTOR=x.path("false.pleiad"))
+    seen = share_of(r, 1, false)
+    t.ok(r["error"] == "SPLIT_FEW" and seen["step"] == "binding" and seen["why"] != "", "session evidence of another connection: nothing is sent", r)
+    x.vaults = genuine
+
+
 def fields(x, t):
     file = json.load(open(x.path("disk.pleiad")))
     cases = [((k,), "") for k in file["descriptor"] if k not in ("vaults", "typ")]
@@ -127,7 +173,7 @@ def fields(x, t):
         with open(x.path("bad.pleiad"), "w") as f:
             json.dump(bad, f, sort_keys=True, separators=(",", ":"))
         r = x.app("recover", DESCRIPTOR=x.path("bad.pleiad"))
-        t.ok(r["exit"] == 1 and not r.get("secret"), f"descriptor with another {'/'.join(map(str, path))}: {r['error']}", r)
+        t.ok(r["exit"] == 1 and not r.get("secret") and r["error"] == CODES[path[-1]], f"descriptor with another {'/'.join(map(str, path))}: {r['error']}", r)
     swapped = copy.deepcopy(file)
     v = swapped["descriptor"]["vaults"]
     for k in "certificate", "statement":
@@ -157,6 +203,7 @@ def lying(x, t):
     sock = x.machine("liar-machine")
     liar = x.vault("liar", sock, vaultd=w.env_path("LYING"))
     r = x.app("recover", PLACES=x.places())
+    x.lying_profile = x.profile(liar)
     honest, x.vaults = x.vaults, x.vaults[:2] + [liar]
     x.anchor("two.json", x.profile(honest[0]), x.profile(liar))
     x.owner("grant", x.path("owner.pem"), w.INSTANCE, x.policy(), x.path("grant2.json"), *(v["id"] for v in x.vaults))
@@ -211,4 +258,4 @@ def killed(x, t):
 
 
 if __name__ == "__main__":
-    w.main([plain, silent, anchors, callers, fields, stolen, lying, example, killed])
+    w.main([plain, silent, anchors, callers, fields, forged, rebound, stolen, lying, relayed, example, killed])
