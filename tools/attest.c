@@ -17,20 +17,9 @@ enum {
     PROFILE_MAX = 64 * 1024,
 };
 
-/* What the files of a collateral folder are called, and how large they may be. */
-static const struct {
-    const char *name;
-    size_t max;
-} files[] = {
-    {"tcb_info.json", PL_COLLATERAL_JSON_MAX},
-    {"tcb_info_issuer_chain.pem", PL_PCK_CHAIN_MAX},
-    {"qe_identity.json", PL_COLLATERAL_JSON_MAX},
-    {"qe_identity_issuer_chain.pem", PL_PCK_CHAIN_MAX},
-    {"pck_crl.der", PL_CRL_MAX},
-    {"root_ca_crl.der", PL_CRL_MAX},
-    {"pck_chain.pem", PL_PCK_CHAIN_MAX},
-};
-enum { FILES = sizeof(files) / sizeof(*files), FILE_PCK_CHAIN = FILES - 1 };
+/* Beside the collateral there may be the platform's certificates. */
+enum { FILES = PL_COLLATERAL_FILES + 1, FILE_PCK_CHAIN = PL_COLLATERAL_FILES };
+static const struct pl_collateral_file pck_chain = {"pck_chain.pem", PL_PCK_CHAIN_MAX};
 
 struct job {
     struct tool *t;
@@ -154,20 +143,16 @@ static pl_err read_collateral(struct job *j, const char *dir)
     struct pl_span s[FILES];
     j->has_collateral = dir != NULL;
     for (size_t i = 0; dir && i < FILES; i++) {
-        pl_err e = read_at(&j->file[i], dir, files[i].name, files[i].max);
+        const struct pl_collateral_file *f =
+            i == FILE_PCK_CHAIN ? &pck_chain : &pl_collateral_file[i];
+        pl_err e = read_at(&j->file[i], dir, f->name, f->max);
         if (pl_err_code(e) != PL_E_FILE_MISSING)
             PL_TRY(e);
         s[i] = pl_wr_span(&j->file[i]);
     }
     if (!dir)
         return PL_OK;
-    const struct pl_collateral_in in = {.tee = PL_TEE_SGX,
-                                        .tcb_info = s[0],
-                                        .tcb_info_chain = s[1],
-                                        .qe_identity = s[2],
-                                        .qe_identity_chain = s[3],
-                                        .pck_crl = s[4],
-                                        .root_crl = s[5]};
+    const struct pl_collateral_in in = pl_collateral_of(s);
     j->verifier.pck_chain = s[FILE_PCK_CHAIN];
     j->error = pl_collateral_verify(j->crypto, &j->roots, &j->collateral, &in);
     return PL_OK;

@@ -115,6 +115,16 @@ struct pl_collateral_in {
     struct pl_span pck_crl, root_crl;              /* DER */
 };
 
+/* The files of a collateral folder for SGX, in the order of the members above, and how large they
+ * may be. */
+enum { PL_COLLATERAL_FILES = 6 };
+struct pl_collateral_file {
+    const char *name;
+    size_t max;
+};
+extern const struct pl_collateral_file pl_collateral_file[PL_COLLATERAL_FILES];
+struct pl_collateral_in pl_collateral_of(const struct pl_span file[static PL_COLLATERAL_FILES]);
+
 /* From when to when something says it holds, seconds since 1970, both ends included. */
 struct pl_period {
     int64_t from_s, to_s;

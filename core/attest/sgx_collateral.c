@@ -4,6 +4,21 @@
 
 #include <string.h>
 
+const struct pl_collateral_file pl_collateral_file[PL_COLLATERAL_FILES] = {
+    {"tcb_info.json", PL_COLLATERAL_JSON_MAX},
+    {"tcb_info_issuer_chain.pem", PL_PCK_CHAIN_MAX},
+    {"qe_identity.json", PL_COLLATERAL_JSON_MAX},
+    {"qe_identity_issuer_chain.pem", PL_PCK_CHAIN_MAX},
+    {"pck_crl.der", PL_CRL_MAX},
+    {"root_ca_crl.der", PL_CRL_MAX},
+};
+
+struct pl_collateral_in pl_collateral_of(const struct pl_span file[static PL_COLLATERAL_FILES])
+{
+    return (struct pl_collateral_in){PL_TEE_SGX, file[0], file[1], file[2],
+                                     file[3],    file[4], file[5]};
+}
+
 /* The two documents go through the same steps and answer with codes of their own. */
 struct document {
     const char *name;

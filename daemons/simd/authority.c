@@ -12,12 +12,6 @@
 
 enum { PATH_BYTES = 1024, DAY = 86400, REVOKED_TEXT_MAX = 4096 };
 
-const char *const pl_collateral_file[PL_COLLATERAL_FILES] = {
-    "tcb_info.json",    "tcb_info_issuer_chain.pem",
-    "qe_identity.json", "qe_identity_issuer_chain.pem",
-    "pck_crl.der",      "root_ca_crl.der",
-};
-
 static pl_err path(char out[static PATH_BYTES], const char *dir, const char *sub, const char *name)
 {
     int n = snprintf(out, PATH_BYTES, "%s/%s%s%s", dir, sub, *sub ? "/" : "", name);
@@ -226,7 +220,7 @@ pl_err pl_authority_publish(struct pl_fx_world *w, const char *dir, int64_t now_
     pl_authority_collateral(w, sub);
     memcpy(w->tcb_info.fmspc, w->platform.fmspc, sizeof(w->tcb_info.fmspc));
     /* The last one written: when it is young, so are all. */
-    PL_TRY(path(p, dir, sub, pl_collateral_file[PL_COLLATERAL_FILES - 1]));
+    PL_TRY(path(p, dir, sub, pl_collateral_file[PL_COLLATERAL_FILES - 1].name));
     if (young(p, now_s, only_older_than_s))
         return PL_OK;
     PL_TRY(path(p, dir, "", sub));
@@ -237,7 +231,7 @@ pl_err pl_authority_publish(struct pl_fx_world *w, const char *dir, int64_t now_
     for (size_t i = 0; i < PL_COLLATERAL_FILES; i++) {
         struct pl_wr b PL_CLEANUP(pl_wr_free) = pl_wr_heap(1 << 20);
         PL_TRY(pl_fx_collateral_file(w, &b, i));
-        PL_TRY(path(p, dir, sub, pl_collateral_file[i]));
+        PL_TRY(path(p, dir, sub, pl_collateral_file[i].name));
         PL_TRY(pl_file_write(p, pl_wr_span(&b), 0644, PL_FILE_REPLACE));
     }
     return PL_OK;

@@ -13,6 +13,7 @@
 #ifndef PL_SIMD_AUTHORITY_H
 #define PL_SIMD_AUTHORITY_H
 
+#include "attest/attest.h"
 #include "daemons/simd/fixture.h"
 
 #define PL_AUTHORITY_COLLATERAL "collateral"
@@ -32,10 +33,7 @@ PL_CHECKED pl_err pl_authority_revoke(struct pl_fx_world *w, const char *dir);
 /* The name of the collateral folder for this family, inside the authority's. */
 void pl_authority_collateral(const struct pl_fx_world *w, char out[static 32]);
 
-/* The files of a collateral folder. */
-enum { PL_COLLATERAL_FILES = 6 };
-extern const char *const pl_collateral_file[PL_COLLATERAL_FILES];
-/* Makes the i-th of them from a world whose certificates are made. */
+/* Makes the i-th of pl_collateral_file from a world whose certificates are made. */
 PL_CHECKED pl_err pl_fx_collateral_file(struct pl_fx_world *w, struct pl_wr *out, size_t i);
 
 #endif

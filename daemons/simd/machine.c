@@ -145,9 +145,9 @@ pl_err pl_machine_collateral(struct pl_machine *m, struct pl_wr *out)
     pl_wr_u8(out, PL_COLLATERAL_FILES);
     for (size_t i = 0; i < PL_COLLATERAL_FILES; i++) {
         struct pl_wr b PL_CLEANUP(pl_wr_free) = pl_wr_heap(1 << 20);
-        PL_TRY(path(p, m->config.authority, m->collateral, pl_collateral_file[i]));
+        PL_TRY(path(p, m->config.authority, m->collateral, pl_collateral_file[i].name));
         PL_TRY(pl_file_read(&b, p, 1 << 20));
-        pl_wr_vec(out, pl_span_str(pl_collateral_file[i]));
+        pl_wr_vec(out, pl_span_str(pl_collateral_file[i].name));
         pl_wr_vec(out, pl_wr_span(&b));
     }
     return pl_wr_end(out);

@@ -8,19 +8,6 @@
 
 enum { PATH_BYTES = 1024 };
 
-static const struct {
-    const char *name;
-    size_t max;
-} files[] = {
-    {"tcb_info.json", PL_COLLATERAL_JSON_MAX},
-    {"tcb_info_issuer_chain.pem", PL_PCK_CHAIN_MAX},
-    {"qe_identity.json", PL_COLLATERAL_JSON_MAX},
-    {"qe_identity_issuer_chain.pem", PL_PCK_CHAIN_MAX},
-    {"pck_crl.der", PL_CRL_MAX},
-    {"root_ca_crl.der", PL_CRL_MAX},
-};
-enum { FILES = sizeof(files) / sizeof(*files) };
-
 static _Thread_local char bad_path[PATH_BYTES];
 
 static bool join(char *out, const char *dir, const char *name)
@@ -32,35 +19,27 @@ static bool join(char *out, const char *dir, const char *name)
 /* All six, one behind the other in the set's memory. */
 static pl_err read_files(struct pl_wr *mem, const char *dir, size_t *out_at)
 {
-    for (unsigned i = 0; i < FILES; i++) {
-        PL_REQUIRE(join(bad_path, dir, files[i].name), TRUST_EMPTY);
+    for (unsigned i = 0; i < PL_COLLATERAL_FILES; i++) {
+        PL_REQUIRE(join(bad_path, dir, pl_collateral_file[i].name), TRUST_EMPTY);
         out_at[i] = mem->n;
-        PL_TRY(pl_file_read(mem, bad_path, files[i].max));
+        PL_TRY(pl_file_read(mem, bad_path, pl_collateral_file[i].max));
     }
-    out_at[FILES] = mem->n;
+    out_at[PL_COLLATERAL_FILES] = mem->n;
     return PL_OK;
 }
 
 static pl_err load_folder(struct pl_trust_set *t, struct pl_crypto *c, const char *dir)
 {
-    size_t at[FILES + 1];
-    struct pl_span part[FILES];
+    size_t at[PL_COLLATERAL_FILES + 1];
+    struct pl_span part[PL_COLLATERAL_FILES];
     PL_REQUIRE(t->n < PL_TRUST_FOLDERS, TRUST_FULL);
     struct pl_wr *mem = &t->mem[t->n];
     *mem = pl_wr_heap(4 * PL_CRL_MAX);
     t->n++;
     PL_TRY(read_files(mem, dir, at));
-    for (unsigned i = 0; i < FILES; i++)
+    for (unsigned i = 0; i < PL_COLLATERAL_FILES; i++)
         part[i] = pl_span(mem->p + at[i], at[i + 1] - at[i]);
-    const struct pl_collateral_in in = {
-        .tee = PL_TEE_SGX,
-        .tcb_info = part[0],
-        .tcb_info_chain = part[1],
-        .qe_identity = part[2],
-        .qe_identity_chain = part[3],
-        .pck_crl = part[4],
-        .root_crl = part[5],
-    };
+    const struct pl_collateral_in in = pl_collateral_of(part);
     snprintf(bad_path, sizeof(bad_path), "%s", dir);
     return pl_collateral_verify(c, &t->roots, &t->collateral[t->n - 1], &in);
 }
@@ -68,7 +47,7 @@ static pl_err load_folder(struct pl_trust_set *t, struct pl_crypto *c, const cha
 static bool has_collateral(const char *dir)
 {
     char path[PATH_BYTES];
-    FILE *f = join(path, dir, files[0].name) ? fopen(path, "re") : NULL;
+    FILE *f = join(path, dir, pl_collateral_file[0].name) ? fopen(path, "re") : NULL;
     if (f)
         fclose(f);
     return f != NULL;

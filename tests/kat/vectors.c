@@ -100,15 +100,10 @@ bool vector_load(struct vector *v, const char *dir)
         snprintf(up, sizeof(up), "%s/..", dir);
         v->test_root = file(up, "test_root.pem");
     }
-    v->in = (struct pl_collateral_in){
-        .tee = PL_TEE_SGX,
-        .tcb_info = file(dir, "tcb_info.json"),
-        .tcb_info_chain = file(dir, "tcb_info_issuer_chain.pem"),
-        .qe_identity = file(dir, "qe_identity.json"),
-        .qe_identity_chain = file(dir, "qe_identity_issuer_chain.pem"),
-        .pck_crl = file(dir, "pck_crl.der"),
-        .root_crl = file(dir, "root_ca_crl.der"),
-    };
+    struct pl_span part[PL_COLLATERAL_FILES];
+    for (size_t i = 0; i < PL_COLLATERAL_FILES; i++)
+        part[i] = file(dir, pl_collateral_file[i].name);
+    v->in = pl_collateral_of(part);
     struct pl_span expected = file(dir, "expected.json");
     pl_json_init(&j, expected);
     for (pl_json_object(&j); pl_json_key(&j, &key);)

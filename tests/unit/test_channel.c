@@ -76,15 +76,10 @@ struct belief {
 static bool believe(struct belief *b, const struct machine *m, enum pl_trust trust,
                     uint64_t program)
 {
-    const struct pl_collateral_in in = {
-        .tee = PL_TEE_SGX,
-        .tcb_info = pl_wr_span(&m->part[0]),
-        .tcb_info_chain = pl_wr_span(&m->part[1]),
-        .qe_identity = pl_wr_span(&m->part[2]),
-        .qe_identity_chain = pl_wr_span(&m->part[3]),
-        .pck_crl = pl_wr_span(&m->part[4]),
-        .root_crl = pl_wr_span(&m->part[5]),
-    };
+    struct pl_span part[PL_COLLATERAL_FILES];
+    for (size_t i = 0; i < PL_COLLATERAL_FILES; i++)
+        part[i] = pl_wr_span(&m->part[i]);
+    const struct pl_collateral_in in = pl_collateral_of(part);
     memset(b, 0, sizeof(*b));
     bool ok = CHECK_OK(pl_roots_add_cert(pair_crypto, &b->roots, PL_TEE_SGX, trust, "dev",
                                          pl_span(m->w.der.root.p, m->w.der.root.n))) &&
