@@ -84,6 +84,8 @@ static void snapshot(struct vaultd *vd)
 /* Once, with the place: only a restart leaves this state, and a person must know. */
 static void tell_locked(struct vaultd *vd)
 {
+    if (!vd->store) /* the start failed before there was one */
+        return;
     struct pl_store_place place = {0};
     if (vd->locked_told || pl_store_state(vd->store) != PL_STORE_LOCKED)
         return;
