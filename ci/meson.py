@@ -66,11 +66,11 @@ def introspect(config, what):
 
 
 def link_programs():
-    """build/bin: the programs that an installation would have, as links into build/gcc."""
+    """build/bin: the programs that an installation would have, and the examples, as links into build/gcc."""
     bin = os.path.join(ROOT, 'build', 'bin')
     os.makedirs(bin, exist_ok=True)
     programs = {os.path.basename(t['filename'][0]): t['filename'][0] for t in introspect('gcc', 'targets')
-                if t['type'] == 'executable' and t['installed']}
+                if t['type'] == 'executable' and (t['installed'] or '/examples/' in t['filename'][0])}
     for name in os.listdir(bin):
         os.unlink(os.path.join(bin, name))
     for name, path in programs.items():
