@@ -112,7 +112,9 @@ pl_err pl_anchor_make(char **out_json, struct pl_app *app, const struct pl_ancho
     PL_TRY(pl_api_write_anchor(&w, &m));
     PL_TRY(make_anchor(&check, app, pl_wr_span(&w), true)); /* nothing is made that is not read */
     pl_anchor_free(check);
-    *out_json = strndup((const char *)w.p, w.n);
+    pl_wr_u8(&w, 0);
+    PL_TRY(pl_wr_end(&w));
+    *out_json = strdup((const char *)w.p);
     PL_REQUIRE(*out_json, NO_MEMORY);
     return PL_OK;
 }

@@ -70,7 +70,9 @@ pl_err pl_grant_make(char **out_json, struct pl_app *app, const struct pl_grant_
     pl_err e = issue(&w, app, spec, (struct fresh *)(void *)locked.base);
     pl_locked_unmap(&locked);
     PL_TRY(e);
-    *out_json = strndup((const char *)w.p, w.n);
+    pl_wr_u8(&w, 0);
+    PL_TRY(pl_wr_end(&w));
+    *out_json = strdup((const char *)w.p);
     PL_REQUIRE(*out_json, NO_MEMORY);
     return PL_OK;
 }

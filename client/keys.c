@@ -229,7 +229,8 @@ static void ready_show(struct pl_vc *vc)
     struct pl_wr w PL_CLEANUP(pl_wr_free) = pl_wr_heap(PL_NET_REQUEST_MAX);
     struct pl_jw j = pl_jw(&w);
     show_claims(&j, vc);
-    s->answer.body = pl_wr_end(&w) == PL_OK ? strndup((const char *)w.p, w.n) : NULL;
+    pl_wr_u8(&w, 0);
+    s->answer.body = pl_wr_end(&w) == PL_OK ? strdup((const char *)w.p) : NULL;
     if (s->answer.body)
         pl_vc_done(vc);
     else
