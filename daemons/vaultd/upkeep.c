@@ -106,8 +106,7 @@ void upkeep(struct vaultd *vd)
 void upkeep_end(struct vaultd *vd)
 {
     join_snapshot(vd);
-    if (vd->store) /* a start that failed has none */
-        tell_locked(vd);
+    tell_locked(vd);
 }
 
 static void write_metrics(struct vaultd *vd, struct pl_wr *w)
