@@ -32,6 +32,11 @@ static const struct {
 
 int tool_exit_of(enum pl_code c)
 {
+    static const enum pl_code unreachable[] = {PL_E_NET_CONNECT, PL_E_NET_CONNECT_TIME,
+                                               PL_E_NET_DEADLINE, PL_E_SPLIT_FEW, PL_E_RECOVER_FEW};
+    for (size_t i = 0; i < sizeof(unreachable) / sizeof(*unreachable); i++)
+        if (unreachable[i] == c)
+            return TOOL_UNREACHABLE;
     for (size_t i = 0; i < sizeof(exits) / sizeof(*exits); i++)
         if (exits[i].class_ == pl_code_class(c))
             return exits[i].exit;

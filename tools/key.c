@@ -1,0 +1,338 @@
+/* pleiad key: split a secret over the vaults, recover it, look after it. */
+#include "platform/platform.h"
+#include "tools/client.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { FILE_MAX = 1 << 20, SECRET_MAX = 64 * 1024 };
+
+static struct pl_report report;
+
+/* What all of these commands begin with. */
+struct job {
+    struct tool_home h;
+    struct pl_app *app;
+    struct pl_anchor *anchor;
+    struct pl_wr descriptor;
+};
+
+static void job_end(struct job *j)
+{
+    pl_anchor_free(j->anchor);
+    pl_app_close(j->app);
+    pl_wr_free(&j->descriptor);
+}
+
+/* Measured input where this process has it; else the file, which is as good as whoever wrote it. */
+static pl_err open_anchor(struct tool *t, struct job *j)
+{
+    const char *path = tool_text(t, "anchor");
+    const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+    const void *measured;
+    size_t n;
+    struct pl_wr text PL_CLEANUP(pl_wr_free) = {0};
+    if (pl_app_measured(j->app, name, &measured, &n))
+        return pl_anchor_measured(&j->anchor, j->app, name);
+    tool_note(t, "%s is not measured input of this process: trusted as a file", path);
+    PL_TRY(tool_read(&text, path, FILE_MAX));
+    return pl_anchor_read(&j->anchor, j->app, text.p, text.n);
+}
+
+/* Attested where there is a TEE: the TEE measures the process now, so nothing comes before it. -1,
+ * or an exit code. */
+static int begin(struct tool *t, struct job *j)
+{
+    pl_err e = tool_home(&j->h, t, false);
+    if (e != PL_OK)
+        return tool_fail(t, tool_home_name(t), e);
+    e = tool_app(&j->app, &j->h, true);
+    if (e != PL_OK)
+        return tool_app_fail(t, NULL, "this process", e);
+    e = open_anchor(t, j);
+    return e == PL_OK ? -1 : tool_app_fail(t, j->app, tool_text(t, "anchor"), e);
+}
+
+static int begin_with_descriptor(struct tool *t, struct job *j)
+{
+    int code = begin(t, j);
+    if (code >= 0)
+        return code;
+    pl_err e = tool_read(&j->descriptor, tool_text(t, "descriptor"), FILE_MAX);
+    return e == PL_OK ? -1 : tool_fail(t, tool_text(t, "descriptor"), e);
+}
+
+/* A line a vault on stderr, where people look while a secret goes to standard output. */
+static void show_report(const struct tool *t)
+{
+    for (size_t i = 0; i < report.vaults; i++) {
+        const struct pl_report_vault *v = &report.vault[i];
+        const char *what = v->wrong                   ? "wrong share: not the one that was stored"
+                           : v->why && !pl_ok(v->why) ? pl_error_text(v->why)
+                           : v->used                  ? "verified, used"
+                                                      : pl_step_text(v->step);
+        tool_note(t, "vault %02x%02x%02x%02x %s: %s", v->vault_id[0], v->vault_id[1],
+                  v->vault_id[2], v->vault_id[3], v->endpoint, what);
+    }
+}
+
+static int ended(struct tool *t, struct job *j, const char *what, pl_err e)
+{
+    if (e != PL_OK || tool_flag(t, "report"))
+        show_report(t);
+    return e == PL_OK ? TOOL_DONE : tool_app_fail(t, j->app, what, e);
+}
+
+/* ---- split ---- */
+
+static pl_err read_secret(struct tool *t, struct pl_secret *out)
+{
+    uint64_t n = tool_number(t, "generate", 0);
+    size_t got = 0;
+    if (n) {
+        PL_TRY(pl_secret_new(out, n));
+        return pl_random(out->p, out->n);
+    }
+    PL_TRY(pl_secret_new(out, SECRET_MAX));
+    if (isatty(STDIN_FILENO))
+        PL_TRY(tool_prompt(out->p, out->n, &got, "secret", true));
+    else
+        PL_TRY(pl_fd_read(STDIN_FILENO, out->p, out->n, &got));
+    out->n = got;
+    return PL_OK;
+}
+
+static pl_err split_order(struct tool *t, struct job *j, struct pl_split_order *o,
+                          struct pl_wr *grant, struct pl_place *places)
+{
+    PL_TRY(tool_read(grant, tool_text(t, "grant"), FILE_MAX));
+    *o = (struct pl_split_order){
+        .name = tool_text(t, "name"),
+        .k = (unsigned)tool_number(t, "k", 2),
+        .n = (unsigned)tool_number(t, "n", 4),
+        .min_vaults = (unsigned)tool_number(t, "min-vaults", 0),
+        .descriptor = tool_text(t, "descriptor"),
+        .anchor = j->anchor,
+        .grant = grant->p,
+        .grant_bytes = grant->n,
+        .place = places,
+        .vendors = (unsigned)tool_number(t, "vendors", 0),
+    };
+    return tool_places(&j->h, places, &o->places);
+}
+
+static pl_err do_split(struct tool *t, struct job *j)
+{
+    static struct pl_place places[TOOL_VAULTS_MAX];
+    struct pl_secret secret PL_CLEANUP(pl_secret_free) = {0};
+    struct pl_wr grant PL_CLEANUP(pl_wr_free) = {0};
+    struct pl_split_order o;
+    enum pl_resumed how;
+    PL_TRY(split_order(t, j, &o, &grant, places));
+    PL_TRY(pl_split_resume(j->app, &o, &how, &report));
+    if (how == PL_RESUMED_DONE) {
+        tool_note(t, "an interrupted split was brought to its end: its secret is the earlier one");
+        return PL_OK;
+    }
+    PL_TRY(read_secret(t, &secret));
+    o.secret = &secret;
+    return pl_split(j->app, &o, &report);
+}
+
+static int split(struct tool *t)
+{
+    struct job j PL_CLEANUP(job_end) = {0};
+    if (tool_number(t, "k", 2) > tool_number(t, "n", 4))
+        return tool_usage(t, "-k is at most -n");
+    int code = begin(t, &j);
+    return code >= 0 ? code : ended(t, &j, tool_text(t, "descriptor"), do_split(t, &j));
+}
+
+/* ---- recover, status, delete ---- */
+
+static struct pl_recover_order recover_order(struct tool *t, const struct job *j)
+{
+    return (struct pl_recover_order){
+        .descriptor = j->descriptor.p,
+        .descriptor_bytes = j->descriptor.n,
+        .anchor = j->anchor,
+        .deadline_ms = (unsigned)tool_number(t, "deadline", 0),
+    };
+}
+
+static int recover(struct tool *t)
+{
+    struct job j PL_CLEANUP(job_end) = {0};
+    struct pl_secret secret PL_CLEANUP(pl_secret_free) = {0};
+    if (isatty(STDOUT_FILENO))
+        return tool_usage(t, "standard output is a terminal: send the secret to a file or program");
+    int code = begin_with_descriptor(t, &j);
+    if (code >= 0)
+        return code;
+    struct pl_recover_order o = recover_order(t, &j);
+    o.linger_ms = (unsigned)tool_number(t, "linger", 0);
+    pl_err e = pl_recover(j.app, &o, &secret, &report);
+    if (e == PL_OK)
+        e = tool_out_bytes(pl_span(secret.p, secret.n), true);
+    return ended(t, &j, tool_text(t, "descriptor"), e);
+}
+
+static int print_states(struct tool *t)
+{
+    static const char *const heads[] = {"VAULT", "ENDPOINT", "STATE", "MS"};
+    struct tool_table tab = tool_table(4, heads);
+    for (size_t i = 0; i < report.vaults; i++) {
+        const struct pl_report_vault *v = &report.vault[i];
+        bool bad = v->why && !pl_ok(v->why);
+        tool_cellf(&tab, "%02x%02x%02x%02x", v->vault_id[0], v->vault_id[1], v->vault_id[2],
+                   v->vault_id[3]);
+        tool_cell(&tab, v->endpoint);
+        tool_cell(&tab, bad ? pl_error_text(v->why) : v->state);
+        tool_cellf(&tab, "%u", v->ms);
+    }
+    pl_err e = tool_table_print(t, &tab);
+    return e == PL_OK ? TOOL_DONE : tool_fail(t, "standard output", e);
+}
+
+static int status(struct tool *t)
+{
+    struct job j PL_CLEANUP(job_end) = {0};
+    int code = begin_with_descriptor(t, &j);
+    if (code >= 0)
+        return code;
+    const struct pl_recover_order o = recover_order(t, &j);
+    pl_err e = pl_keys_status(j.app, &o, &report);
+    if (e != PL_OK)
+        return ended(t, &j, tool_text(t, "descriptor"), e);
+    return print_states(t);
+}
+
+static int delete (struct tool *t)
+{
+    struct job j PL_CLEANUP(job_end) = {0};
+    int code = begin_with_descriptor(t, &j);
+    if (code >= 0)
+        return code;
+    const struct pl_recover_order o = recover_order(t, &j);
+    return ended(t, &j, tool_text(t, "descriptor"), pl_keys_delete(j.app, &o, &report));
+}
+
+/* ---- the table ---- */
+
+#define DESCRIPTOR_OPT(text)                                                                       \
+    {                                                                                              \
+        .name = "descriptor", .arg = TOOL_FILE, .meta = "FILE", .help = text, .required = true     \
+    }
+#define ANCHOR_OPT                                                                                 \
+    {                                                                                              \
+        .name = "anchor", .arg = TOOL_FILE, .meta = "FILE",                                        \
+        .help = "whose key it is and which vaults may hold it; measured input where there is any", \
+        .required = true                                                                           \
+    }
+#define REPORT_OPT                                                                                 \
+    {                                                                                              \
+        .name = "report", .arg = TOOL_FLAG, .help = "say on stderr what each vault did"            \
+    }
+#define DEADLINE_OPT                                                                               \
+    {                                                                                              \
+        .name = "deadline", .arg = TOOL_NUMBER, .meta = "MS", .min = 100, .max = 600000,           \
+        .help = "give up after this time (default 5000)"                                           \
+    }
+
+static const struct tool_opt split_opts[] = {
+    DESCRIPTOR_OPT("where the key will be found: a new file"),
+    ANCHOR_OPT,
+    {.name = "grant",
+     .arg = TOOL_FILE,
+     .meta = "FILE",
+     .help = "the owner's grant for this program",
+     .required = true},
+    {.name = "name",
+     .arg = TOOL_TEXT,
+     .meta = "NAME",
+     .help = "what the key is called; its id follows from it and the anchor",
+     .required = true},
+    {.name = "k",
+     .letter = 'k',
+     .arg = TOOL_NUMBER,
+     .meta = "K",
+     .min = 2,
+     .max = 64,
+     .help = "vaults needed to recover (default 2)"},
+    {.name = "n",
+     .letter = 'n',
+     .arg = TOOL_NUMBER,
+     .meta = "N",
+     .min = 2,
+     .max = 64,
+     .help = "vaults that get a share (default 4)"},
+    {.name = "min-vaults",
+     .arg = TOOL_NUMBER,
+     .meta = "N",
+     .min = 2,
+     .max = 64,
+     .help = "be content with so many when others do not answer"},
+    {.name = "vendors",
+     .arg = TOOL_NUMBER,
+     .meta = "N",
+     .min = 1,
+     .max = 8,
+     .help = "TEEs of at least so many vendors"},
+    {.name = "generate",
+     .arg = TOOL_NUMBER,
+     .meta = "BYTES",
+     .min = 16,
+     .max = SECRET_MAX,
+     .help = "draw the secret instead of reading standard input"},
+    REPORT_OPT,
+    TOOL_HOME_OPT,
+    {0},
+};
+static const struct tool_opt recover_opts[] = {
+    DESCRIPTOR_OPT("where the key is"),
+    ANCHOR_OPT,
+    DEADLINE_OPT,
+    {.name = "linger",
+     .arg = TOOL_NUMBER,
+     .meta = "MS",
+     .min = 1,
+     .max = 60000,
+     .help = "hear the other vaults so much longer, to name wrong ones"},
+    REPORT_OPT,
+    TOOL_HOME_OPT,
+    {0},
+};
+static const struct tool_opt each_opts[] = {
+    DESCRIPTOR_OPT("where the key is"), ANCHOR_OPT, DEADLINE_OPT, REPORT_OPT, TOOL_HOME_OPT, {0},
+};
+
+const struct tool_cmd tool_key[] = {
+    {.verb = "split",
+     .summary = "split a secret over vaults that do not trust each other",
+     .args = "",
+     .opts = split_opts,
+     .example = "pleiad key split --name backup --generate 32 --grant grant.json "
+                "--anchor anchor.json --descriptor backup.key",
+     .run = split},
+    {.verb = "recover",
+     .summary = "put it together again and write it to standard output",
+     .args = "",
+     .opts = recover_opts,
+     .example = "pleiad key recover --anchor anchor.json --descriptor backup.key > secret",
+     .run = recover},
+    {.verb = "status",
+     .summary = "ask each vault for the state of its share",
+     .args = "",
+     .opts = each_opts,
+     .example = "pleiad key status --anchor anchor.json --descriptor backup.key",
+     .run = status},
+    {.verb = "delete",
+     .summary = "delete it at each vault; its owner can restore it for seven days",
+     .args = "",
+     .opts = each_opts,
+     .example = "pleiad key delete --anchor anchor.json --descriptor backup.key",
+     .run = delete},
+    {0},
+};
