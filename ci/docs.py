@@ -19,6 +19,8 @@ from rule import ROOT, files, text  # noqa: E402
 
 BLOCK = re.compile(r'(?:^<!-- (no run|run): (.*?) -->\n+)?^```(sh|console)\n(.*?)^```', re.M | re.S)
 SECONDS = 120
+# The second and following are those of a plain `meson setup build`.
+PROGRAMS = ('bin', 'tools', 'daemons/simd', 'daemons/vaultd', 'daemons/registryd', 'examples')
 
 
 def script(kind, body, number, out):
@@ -58,7 +60,7 @@ def run_story(blocks):
     os.symlink(os.path.join(ROOT, 'examples'), os.path.join(work, 'examples'))
     try:
         shell = 'set -eu\n' + '\n'.join(script(kind, body, i, out) for i, (kind, body) in enumerate(blocks))
-        env = {**os.environ, 'PATH': os.path.join(ROOT, 'build', 'bin') + ':' + os.environ['PATH'], 'HOME': work}
+        env = {**os.environ, 'PATH': ':'.join(os.path.join(ROOT, 'build', d) for d in PROGRAMS) + ':' + os.environ['PATH'], 'HOME': work}
         done = subprocess.run(['bash', '-c', shell], cwd=work, env=env, stdin=subprocess.DEVNULL, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SECONDS)
         bad = [f'exit {done.returncode}'] + done.stdout.splitlines()[-20:] if done.returncode else []
