@@ -41,7 +41,7 @@ for noun in $nouns; do
     for verb in $verbs; do check_command "$noun" "$verb"; done
 done
 
-for page in "$man_dir"/*.1; do
+for page in "$man_dir"/*.[138]; do
     ok "mandoc finds nothing in $(basename "$page")" mandoc -Tlint -Wwarning "$page"
 done
 
