@@ -1,8 +1,11 @@
 /* A vault that lies, for tests and the demonstration: it keeps and logs everything rightly, signs
  * true statements, and releases every share with one bit flipped. It stands for a broken TEE. Its
  * measurement is its own, so it serves only clients whose vault profile lists it. With PL_LIE in
- * its environment it releases truly, and the evidence of its sessions is for another connection. */
+ * its environment it releases truly, and the evidence of its sessions is for another connection.
+ * With PL_LEAK it never lies; the private key of its channel is written to that file. */
 #include "api/api.h"
+#include "platform/platform.h"
+#include "platform/tls/tls.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +35,7 @@ static pl_err lie(enum pl_api_msg kind, struct pl_wr *w, const void *m, struct p
 pl_err __wrap_pl_api_write(enum pl_api_msg kind, struct pl_wr *w, const void *m)
 {
     const char *session = getenv("PL_LIE");
-    if (kind == PL_API_released && !session) {
+    if (kind == PL_API_released && !session && !getenv("PL_LEAK")) {
         struct pl_api_released r = *(const struct pl_api_released *)m;
         return lie(kind, w, &r, &r.share, r.share.n / 2);
     }
@@ -41,4 +44,23 @@ pl_err __wrap_pl_api_write(enum pl_api_msg kind, struct pl_wr *w, const void *m)
         return lie(kind, w, &s, &s.evidence, REPORT_DATA_AT);
     }
     return __real_pl_api_write(kind, w, m);
+}
+
+pl_err __real_pl_tls_ctx_new(struct pl_tls_ctx **out, struct pl_crypto *c,
+                             const struct pl_tls_config *cfg);
+pl_err __wrap_pl_tls_ctx_new(struct pl_tls_ctx **out, struct pl_crypto *c,
+                             const struct pl_tls_config *cfg);
+
+pl_err __wrap_pl_tls_ctx_new(struct pl_tls_ctx **out, struct pl_crypto *c,
+                             const struct pl_tls_config *cfg)
+{
+    const char *path = getenv("PL_LEAK");
+    if (cfg->server && path) {
+        struct pl_wr der PL_CLEANUP(pl_wr_free) = pl_wr_heap(256);
+        struct pl_wr pem PL_CLEANUP(pl_wr_free) = pl_wr_heap(1024);
+        pl_priv_to_pkcs8(&der, cfg->key);
+        pl_wr_pem(&pem, pl_wr_span(&der), "PRIVATE KEY");
+        PL_TRY(pl_file_write(path, pl_wr_span(&pem), 0600, PL_FILE_REPLACE));
+    }
+    return __real_pl_tls_ctx_new(out, c, cfg);
 }
