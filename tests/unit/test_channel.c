@@ -373,6 +373,13 @@ TEST(attack_other_root)
     CHECK(e != PL_OK && pl_err_class(e) == PL_C_PEER);
     CHECK(pl_session_leaf_claims(&m.vault) == NULL);
     part(&m);
+    /* With collateral beside it that is complete and current, under that other root. */
+    static struct belief hers;
+    NEED(believe(&hers, &elsewhere, PL_TRUST_DEV, APP) && meet(&m, &vault_leaf, &mallory_leaf));
+    sees_app.v.collateral = &hers.coll;
+    CHECK_ERR(vault_verdict(), UNTRUSTED_ROOT);
+    CHECK(pl_session_leaf_claims(&m.vault) == NULL);
+    part(&m);
     teardown();
 }
 
