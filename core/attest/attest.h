@@ -327,29 +327,30 @@ enum {
 struct pl_profile {
     char tee[PL_TEE_NAME_MAX + 1]; /* compared with claims.name */
     unsigned roots;                /* 0: for "sgx" the vendor's, else any of that name */
+    unsigned mrenclaves, signers;  /* one match in either list is needed; both empty: no match */
+    uint32_t min_svn;
+    unsigned tcb; /* mask of PL_TCB_BIT; Revoked never passes */
+    bool debug;   /* accept debug programs too */
+    bool any_platform;
+    bool host_readable; /* accept memory that the host can read */
+    unsigned platforms;
+    /* 0: collateral must be current. Else: claims.collateral.issued_s is at most this long
+     * ago, whatever its own end; unknown time refuses. */
+    uint32_t collateral_max_age_s;
+    unsigned config_roots; /* 0: not asked. Else claims.pleiad.config_root is one of them */
+    unsigned claims;
+    /* The lists; everything before them is of one size. */
     uint8_t root_spki_sha256[PL_PROFILE_ROOTS_MAX][PL_SHA256_BYTES];
-    unsigned mrenclaves, signers; /* one match in either list is needed; both empty: no match */
     uint8_t mrenclave[PL_PROFILE_MEASUREMENTS_MAX][32];
     struct pl_profile_signer {
         uint8_t mrsigner[32];
         uint16_t isv_prod_id;
     } signer[PL_PROFILE_MEASUREMENTS_MAX];
-    uint32_t min_svn;
-    unsigned tcb; /* mask of PL_TCB_BIT; Revoked never passes */
-    bool debug;   /* accept debug programs too */
-    bool any_platform;
-    unsigned platforms;
     struct pl_profile_platform {
         size_t n;
         uint8_t id[PL_PLATFORM_ID_MAX];
     } platform[PL_PROFILE_PLATFORMS_MAX];
-    bool host_readable; /* accept memory that the host can read */
-    /* 0: collateral must be current. Else: claims.collateral.issued_s is at most this long
-     * ago, whatever its own end; unknown time refuses. */
-    uint32_t collateral_max_age_s;
-    unsigned config_roots; /* 0: not asked. Else claims.pleiad.config_root is one of them */
     uint8_t config_root[PL_PROFILE_CONFIG_ROOTS_MAX][32];
-    unsigned claims;
     struct pl_profile_claim {
         enum pl_claim claim;
         uint8_t want[64]; /* the first pl_claim_bytes(claim) */
@@ -357,6 +358,12 @@ struct pl_profile {
 };
 
 void pl_profile_init(struct pl_profile *p);
+/* The same without the room that its lists do not use: for policies, of which a vault holds many.
+ * In memory only; the form is this build's. */
+void pl_profile_pack(struct pl_wr *out, const struct pl_profile *p);
+/* Of bytes that pl_profile_pack wrote; allocates nothing. Past the end of a list *out is
+ * undefined. */
+void pl_profile_unpack(struct pl_profile *out, const uint8_t *packed);
 /* PL_OK or the first reason of: PROFILE_TEE, PROFILE_ROOT, PROFILE_MEASUREMENT, PROFILE_SVN,
  * PROFILE_DEBUG, PROFILE_REVOKED, PROFILE_TCB, PROFILE_PLATFORM, PROFILE_MEMORY,
  * PROFILE_COLLATERAL, PROFILE_CONFIG_ROOT, PROFILE_CLAIM. */

@@ -38,6 +38,48 @@ struct pl_span pl_claim_get(const struct pl_claims *claims, enum pl_claim c)
 
 void pl_profile_init(struct pl_profile *p) { *p = (struct pl_profile){.tcb = PL_TCB_FLOOR}; }
 
+#define LIST(count, list)                                                                          \
+    {                                                                                              \
+        offsetof(struct pl_profile, count), offsetof(struct pl_profile, list),                     \
+            sizeof(((struct pl_profile *)0)->list[0])                                              \
+    }
+static const struct {
+    size_t count, at, size;
+} lists[] = {
+    LIST(roots, root_spki_sha256), LIST(mrenclaves, mrenclave),     LIST(signers, signer),
+    LIST(platforms, platform),     LIST(config_roots, config_root), LIST(claims, claim),
+};
+enum {
+    HEAD = offsetof(struct pl_profile, root_spki_sha256),
+    LISTS = sizeof(lists) / sizeof(*lists)
+};
+
+static size_t list_bytes(const struct pl_profile *p, size_t i)
+{
+    unsigned n;
+    memcpy(&n, (const uint8_t *)p + lists[i].count, sizeof(n));
+    return n * lists[i].size;
+}
+
+void pl_profile_pack(struct pl_wr *out, const struct pl_profile *p)
+{
+    const uint8_t *bytes = (const uint8_t *)p;
+    pl_wr_bytes(out, pl_span(bytes, HEAD));
+    for (size_t i = 0; i < LISTS; i++)
+        pl_wr_bytes(out, pl_span(bytes + lists[i].at, list_bytes(p, i)));
+}
+
+void pl_profile_unpack(struct pl_profile *out, const uint8_t *packed)
+{
+    memcpy(out, packed, HEAD);
+    packed += HEAD;
+    for (size_t i = 0; i < LISTS; i++) {
+        size_t n = list_bytes(out, i);
+        memcpy((uint8_t *)out + lists[i].at, packed, n);
+        packed += n;
+    }
+}
+
 static bool in_list(const uint8_t *list, unsigned n, unsigned max, const uint8_t want[static 32])
 {
     for (unsigned i = 0; i < n && i < max; i++)

@@ -120,6 +120,8 @@ static void read_create(struct pl_json *j, struct loading *l)
                 read_allow_one(j, l->cfg);
         } else if (pl_span_is(key, "keys_per_owner")) {
             pl_json_u53(j, UINT32_MAX, &l->cfg->keys_per_owner);
+        } else if (pl_span_is(key, "keys_of_anyone")) {
+            pl_json_u53(j, UINT32_MAX, &l->cfg->anyone_keys);
         } else {
             pl_json_refuse(j, PL_FAIL(JSON_UNKNOWN));
         }
@@ -432,7 +434,7 @@ pl_err pl_config_load(struct pl_config **out, struct pl_crypto *c, struct pl_spa
     cfg->refs = 1;
     cfg->roots = *pl_roots_builtin();
     cfg->keys_max = PL_CONFIG_KEYS_MAX;
-    cfg->keys_per_owner = PL_CONFIG_OWNER_KEYS;
+    cfg->keys_per_owner = cfg->anyone_keys = PL_CONFIG_OWNER_KEYS;
     struct loading *l = calloc(1, sizeof(*l));
     if (l)
         *l = (struct loading){.c = c, .cfg = cfg};
@@ -458,7 +460,7 @@ void pl_config_put(struct pl_config *cfg)
     free(cfg);
 }
 
-bool pl_config_allows(const struct pl_config *cfg, const uint8_t spki_sha256[static 32])
+bool pl_config_lists(const struct pl_config *cfg, const uint8_t spki_sha256[static 32])
 {
     unsigned lo = 0, hi = cfg->allowed;
     while (lo < hi) {
@@ -469,7 +471,7 @@ bool pl_config_allows(const struct pl_config *cfg, const uint8_t spki_sha256[sta
         lo = c < 0 ? mid + 1 : lo;
         hi = c < 0 ? hi : mid;
     }
-    return cfg->anyone;
+    return false;
 }
 
 pl_err pl_config_sign(struct pl_crypto *c, struct pl_wr *out, struct pl_span config,

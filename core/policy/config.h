@@ -5,7 +5,7 @@
  *     {"pleiad_config":1, "serial":1, "name":"...",
  *      "authority":{"at_least":1,"keys":[SPKI...]},
  *      "create":{"allow":[{"kind":"key","spki_sha256":HEX}, {"kind":"anyone"}],
- *                "keys_per_owner":10000},
+ *                "keys_per_owner":10000, "keys_of_anyone":10000},
  *      "time":"host",
  *      "witnesses":{"f":0,"list":[]},
  *      "roots":[{"label":"dev","tee":"sgx","trust":"dev","cert":DER}],
@@ -29,7 +29,9 @@ enum {
     PL_CONFIG_AUTHORITY_MAX = 16,
     PL_CONFIG_ALLOW_MAX = 1024,
     PL_CONFIG_KEYS_MAX = 1000000,
-    PL_CONFIG_OWNER_KEYS = 10000, /* keys of one owner, where the document says nothing */
+    /* Keys of one owner, and keys that `anyone` alone let be made, where the document says nothing
+     */
+    PL_CONFIG_OWNER_KEYS = 10000,
 };
 
 enum pl_time_source { PL_TIME_NONE = 0, PL_TIME_HOST };
@@ -44,7 +46,7 @@ struct pl_config {
     bool anyone; /* may create */
     unsigned allowed;
     uint8_t allow[PL_CONFIG_ALLOW_MAX][32]; /* SPKI hashes, ascending */
-    uint64_t keys_max, keys_per_owner;
+    uint64_t keys_max, keys_per_owner, anyone_keys;
     struct pl_roots roots; /* the vendors' compiled in, then these */
     struct pl_span text;   /* the signed document */
     /* private: backing memory */
@@ -60,7 +62,8 @@ PL_CHECKED pl_err pl_config_load(struct pl_config **out, struct pl_crypto *c,
                                  struct pl_span signed_doc, char *out_pointer);
 void pl_config_get(struct pl_config *cfg);
 void pl_config_put(struct pl_config *cfg); /* NULL allowed */
-bool pl_config_allows(const struct pl_config *cfg, const uint8_t spki_sha256[static 32]);
+/* Is it in create.allow by its hash? `anyone` is not asked. */
+bool pl_config_lists(const struct pl_config *cfg, const uint8_t spki_sha256[static 32]);
 
 /* The operator's side: signs the canonical form of `config` with `keys` and appends the document.
  */

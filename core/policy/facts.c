@@ -39,12 +39,7 @@ const uint8_t *pl_policy_profile_sha256(const struct pl_policy *p, size_t i)
 
 void pl_policy_profile(const struct pl_policy *p, size_t i, struct pl_profile *out)
 {
-    const struct profile *one = profile_at(p, i);
-    struct pl_refusal why = {.pointer = ""};
-    struct pl_json j;
-    pl_json_init(&j, pl_span(p->text + one->at, one->n));
-    pl_load_profile(&why, &j, out);
-    PL_ASSERT(pl_json_end(&j) == PL_OK); /* it loaded before */
+    pl_profile_unpack(out, p->packed + profile_at(p, i)->packed_at);
 }
 
 enum pl_tri pl_policy_expired(const struct pl_policy *p, struct pl_interval now)
@@ -65,14 +60,6 @@ static bool among(const uint8_t key[static 32], const uint8_t (*keys)[32], size_
     return false;
 }
 
-/* What was verified when the session began has not ended meanwhile. A profile that states the age
- * of collateral it accepts was asked about that by itself. */
-static bool current(const struct pl_claims *c, const struct pl_profile *p, struct pl_interval now)
-{
-    return p->collateral_max_age_s != 0 || (pl_time_reached(now, c->earliest_s) == PL_TRUE &&
-                                            pl_time_before(now, c->latest_s) == PL_TRUE);
-}
-
 static void match_profiles(struct pl_facts *out, const struct pl_policy *p,
                            const struct pl_caller *who)
 {
@@ -80,11 +67,8 @@ static void match_profiles(struct pl_facts *out, const struct pl_policy *p,
         struct pl_profile profile;
         pl_policy_profile(p, i, &profile);
         pl_err e = pl_profile_match(who->claims, &profile, who->now);
-        bool good = e == PL_OK && current(who->claims, &profile, who->now);
-        if (good)
-            out->profile_is |= UINT32_C(1) << i;
-        else if (e == PL_OK || pl_err_class(e) == PL_C_AGAIN)
-            out->profile_maybe |= UINT32_C(1) << i;
+        out->profile_is |= (uint32_t)(e == PL_OK) << i;
+        out->profile_maybe |= (uint32_t)(pl_err_class(e) == PL_C_AGAIN) << i;
     }
 }
 

@@ -32,11 +32,10 @@ struct rule {
     uint16_t when, end; /* its nodes; when == end: no condition */
 };
 
-/* Where a profile stands in the document. */
 struct profile {
     char name[PL_POLICY_NAME + 1];
     uint8_t sha256[32];
-    uint32_t at, n;
+    uint32_t packed_at; /* where it lies among the packed ones */
 };
 
 struct guard {
@@ -57,7 +56,7 @@ struct pl_policy {
     struct profile *profile, *vault_profile;
     struct rule *rule;
     struct node *node;
-    uint8_t *text;
+    uint8_t *text, *packed; /* packed: profiles, by pl_profile_pack */
 };
 
 /* Who of `by` must agree, and whether enough did: one that is no owner, or owners in the number of
@@ -80,8 +79,8 @@ enum pl_field {
 struct load {
     struct pl_crypto *c;
     struct pl_refusal *why;
-    const uint8_t *text; /* canonical */
-    struct pl_policy p;  /* points into the arrays below */
+    struct pl_policy p; /* points into the arrays below */
+    struct pl_wr packed;
     struct pl_principal principal[PL_POLICY_PRINCIPALS];
     struct profile profile[PL_POLICY_PROFILES], vault_profile[PL_POLICY_VAULT_PROFILES];
     struct rule rule[PL_POLICY_RULES];

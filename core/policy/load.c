@@ -125,8 +125,8 @@ static void load_profile_set(struct load *l, struct pl_json *j, struct profile *
                            entry->name);
         if (!pl_load_ok(j) || !pl_json_raw(&whole, &raw))
             return;
-        entry->at = (uint32_t)(raw.p - l->text);
-        entry->n = (uint32_t)raw.n;
+        entry->packed_at = (uint32_t)l->packed.n;
+        pl_profile_pack(&l->packed, &compiled);
         pl_err e = pl_sha256_one(l->c, entry->sha256, raw);
         if (e != PL_OK)
             pl_json_refuse(j, e);
@@ -454,7 +454,8 @@ static struct pl_policy *compact(const struct load *l, struct pl_span text)
     const struct pl_policy *s = &l->p;
     size_t size = sizeof(*s) + s->principals * sizeof(*s->principal) +
                   ((size_t)s->profiles + s->vault_profiles) * sizeof(*s->profile) +
-                  s->rules * sizeof(*s->rule) + s->nodes * sizeof(*s->node) + text.n + 6 * 8;
+                  s->rules * sizeof(*s->rule) + s->nodes * sizeof(*s->node) + text.n + l->packed.n +
+                  7 * 8;
     struct pl_policy *p = malloc(size);
     if (!p)
         return NULL;
@@ -467,10 +468,16 @@ static struct pl_policy *compact(const struct load *l, struct pl_span text)
     p->node = place(&at, l->node, s->nodes, sizeof(*s->node));
     p->text = place(&at, text.p, text.n, 1);
     p->text_n = (uint32_t)text.n;
+    p->packed = place(&at, l->packed.p, l->packed.n, 1);
     return p;
 }
 
-static void free_load(struct load **l) { free(*l); }
+static void free_load(struct load **l)
+{
+    if (*l)
+        pl_wr_free(&(*l)->packed);
+    free(*l);
+}
 
 static pl_err load_canonical(struct pl_policy **out, struct pl_crypto *c, struct pl_span canonical,
                              struct pl_refusal *why)
@@ -479,10 +486,12 @@ static pl_err load_canonical(struct pl_policy **out, struct pl_crypto *c, struct
     PL_REQUIRE(l, NO_MEMORY);
     l->c = c;
     l->why = why;
-    l->text = canonical.p;
+    l->packed =
+        pl_wr_heap((PL_POLICY_PROFILES + PL_POLICY_VAULT_PROFILES) * sizeof(struct pl_profile));
     l->p.life = (struct pl_lifecycle){.expires_s = INT64_MAX, .replicas = 1};
     PL_TRY(load_fields(l, canonical));
     PL_TRY(pl_sha256_one(c, l->p.sha256, canonical));
+    PL_TRY(pl_wr_end(&l->packed));
     *out = compact(l, canonical);
     PL_REQUIRE(*out, NO_MEMORY);
     return PL_OK;

@@ -98,7 +98,7 @@ unsigned pl_policy_owner_quorum(const struct pl_policy *p);           /* absent:
 size_t pl_policy_profiles(const struct pl_policy *p);
 const char *pl_policy_profile_name(const struct pl_policy *p, size_t i);
 const uint8_t *pl_policy_profile_sha256(const struct pl_policy *p, size_t i); /* 32 bytes */
-/* Compiles it again from the document: profiles are large and rarely needed. */
+/* Allocates and parses nothing: it was compiled when the policy was loaded. */
 void pl_policy_profile(const struct pl_policy *p, size_t i, struct pl_profile *out);
 
 /* What must be known of time before such a key exists. */

@@ -128,11 +128,8 @@ static void say_pins(struct page *g, const struct pl_profile *f)
 
 static void render_profile(struct page *g, const struct profile *one, const char *what)
 {
-    struct pl_refusal why = {.pointer = ""};
     struct pl_profile f;
-    struct pl_json j;
-    pl_json_init(&j, pl_span(g->p->text + one->at, one->n));
-    pl_load_profile(&why, &j, &f);
+    pl_profile_unpack(&f, g->p->packed + one->packed_at);
     begin(g);
     say(g, "%s %s: evidence of %s", what, one->name, f.tee);
     say(g, f.roots == 0 ? " under the roots that this name stands for" : " under root ");

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static pl_err write_change(struct pl_vault *v, const struct pl_log *log, const struct change *ch)
+static pl_err write_change(struct pl_vault *v, const struct pl_log *log, struct change *ch)
 {
     struct pl_wr w PL_CLEANUP(pl_wr_free) = pl_wr_heap(PL_ENTRY_BODY_MAX);
     PL_TRY(pl_change_write(&w, ch));

@@ -14,12 +14,14 @@ static const enum pl_entry_kind kind_of[PL_OP_COUNT] = {
 
 /* ---- what must hold beside the policy ---- */
 
-static bool is_spent(const struct pl_vault *v, const struct change *ch)
+/* What was forgotten was below the floor, so whatever ends there counts as spent. */
+static pl_err check_spent(const struct pl_vault *v, const struct change *ch)
 {
-    for (unsigned i = 0; i < ch->spends; i++)
-        if (pl_map_get(&v->spent, ch->spent[i].sha256))
-            return true;
-    return false;
+    for (unsigned i = 0; i < ch->spends; i++) {
+        PL_REQUIRE(ch->spent[i].exp_s > v->floor_s, STATEMENT_EXPIRED);
+        PL_REQUIRE(!pl_map_get(&v->spent, ch->spent[i].sha256), STATEMENT_SPENT);
+    }
+    return PL_OK;
 }
 
 static pl_err check_grant(const struct pl_vault *v, const struct pl_turn *t)
@@ -27,22 +29,25 @@ static pl_err check_grant(const struct pl_vault *v, const struct pl_turn *t)
     if (!t->grant)
         return PL_OK;
     const struct grant_value *g = pl_map_get(&v->grants, t->change.grant);
+    PL_REQUIRE(t->change.grant_exp_s > v->floor_s, STATEMENT_EXPIRED);
     PL_REQUIRE((g ? g->used : 0) < t->grant->count, GRANT_USED);
     return PL_OK;
 }
 
-/* Who may create at all is configuration: the connection, or whoever signed for this creation. */
-static bool may_create(const struct pl_turn *t)
+/* Who may create at all is configuration: the connection, or whoever signed for this creation. Keys
+ * that `anyone` alone lets be made have a bound of their own: owners cost nothing to invent, so
+ * quotas of owners do not hold them, and those who are listed keep their room. */
+static pl_err check_creator(const struct pl_vault *v, struct pl_turn *t)
 {
-    if (pl_config_allows(t->config, t->peer.spki_sha256))
-        return true;
+    bool listed = pl_config_lists(t->config, t->peer.spki_sha256);
     for (unsigned i = 0; i < t->signers; i++)
-        if (pl_config_allows(t->config, t->signer[i]))
-            return true;
+        listed |= pl_config_lists(t->config, t->signer[i]);
     for (unsigned i = 0; i < t->consents; i++)
-        if (pl_config_allows(t->config, t->consent[i]))
-            return true;
-    return false;
+        listed |= pl_config_lists(t->config, t->consent[i]);
+    t->change.birth.by_anyone = !listed;
+    PL_REQUIRE(listed || t->config->anyone, CREATE_DENIED);
+    PL_REQUIRE(listed || t->answered || v->by_anyone < t->config->anyone_keys, VAULT_FULL);
+    return PL_OK;
 }
 
 static pl_err check_owners(const struct pl_vault *v, const struct pl_turn *t)
@@ -58,13 +63,15 @@ static pl_err check_owners(const struct pl_vault *v, const struct pl_turn *t)
     return PL_OK;
 }
 
-static pl_err check_birth(const struct pl_vault *v, const struct pl_turn *t)
+static pl_err check_birth(const struct pl_vault *v, struct pl_turn *t)
 {
     const struct pl_lifecycle *life = pl_policy_lifecycle(t->policy->policy);
-    PL_REQUIRE(may_create(t), CREATE_DENIED);
+    PL_TRY(check_creator(v, t));
     PL_REQUIRE(t->decision.verdict == PL_ALLOW, CREATE_CONSENT);
     PL_REQUIRE(life->time != PL_POLICY_TIME_WITNESSED || t->config->time != PL_TIME_HOST,
                CREATE_TIME);
+    if (t->answered)
+        return PL_OK;
     PL_REQUIRE(v->records.n < t->config->keys_max, VAULT_FULL);
     PL_REQUIRE(!pl_vault_find(v, t->handle), TURN_AGAIN);
     PL_TRY(check_owners(v, t));
@@ -78,9 +85,10 @@ static pl_err check_key(const struct pl_turn *t)
     const struct record *r = t->record;
     bool drops = t->creator && t->call.op == PL_OP_DELETE;
     PL_REQUIRE(drops || t->decision.verdict == PL_ALLOW, DENIED);
-    PL_REQUIRE(pl_op_fits(t->call.op, r->type), KEY_TYPE_OP);
+    PL_REQUIRE(pl_op_fits(t->call.op, r->birth.type), KEY_TYPE_OP);
     PL_REQUIRE(!pl_record_lapsed(r, t->change.now), DENIED);
-    PL_TRY(pl_state_next(&next, r->state, pl_op_row(t->call.op)->event));
+    if (!t->answered)
+        PL_TRY(pl_state_next(&next, r->state, pl_op_row(t->call.op)->event));
     bool looks = pl_op_row(t->call.op)->event == PL_EVENT_LOOK || t->call.op == PL_OP_DELETE;
     PL_REQUIRE(looks || pl_policy_expired(r->policy->policy, t->change.now) == PL_FALSE,
                KEY_EXPIRED);
@@ -90,6 +98,8 @@ static pl_err check_key(const struct pl_turn *t)
 static pl_err decide(const struct pl_vault *v, struct pl_turn *t)
 {
     t->decision = pl_policy_evaluate(t->policy->policy, &t->facts, NULL);
+    if (t->answered && !t->record)
+        return PL_OK; /* it is gone, and its policy with it: the maker of the request is told so */
     if (t->call.op == PL_OP_CREATE) {
         PL_TRY(check_birth(v, t));
     } else {
@@ -98,14 +108,13 @@ static pl_err decide(const struct pl_vault *v, struct pl_turn *t)
         PL_REQUIRE(!hidden, DENIED);
         PL_TRY(check_key(t));
     }
-    PL_REQUIRE(!is_spent(v, &t->change), STATEMENT_SPENT);
-    return PL_OK;
+    return t->answered ? PL_OK : check_spent(v, &t->change);
 }
 
 /* ---- repeated requests ---- */
 
-/* A request that was answered before is authorised again and answered from state. */
-static pl_err find_answered(struct pl_vault *v, struct pl_turn *t)
+/* A request that was answered before: its outcome, which is told if it is allowed still. */
+static pl_err find_answered(struct pl_vault *v, struct pl_turn *t, uint64_t *out_index)
 {
     const struct idem_value *i = t->change.has_idem ? pl_map_get(&v->idem, t->change.idem) : NULL;
     if (!i || t->change.now.earliest_s > i->ends_s) {
@@ -124,7 +133,7 @@ static pl_err find_answered(struct pl_vault *v, struct pl_turn *t)
     t->record = r;
     t->answered = true;
     t->pending = i->index == 0; /* entry 0 is the first start: this one is in memory only */
-    t->permit = (struct permit){true, t->call.op, r, i->index};
+    *out_index = i->index;
     return PL_OK;
 }
 
@@ -145,19 +154,6 @@ static void note_rule(struct pl_turn *t)
     t->change.rule = pl_wr_span(&w);
 }
 
-/* Consents that a later activate may rely on: owners among caller, signers and granters. */
-static void note_consents(struct pl_turn *t)
-{
-    const struct pl_policy *p = t->policy->policy;
-    struct change *ch = &t->change;
-    uint64_t owners = (t->facts.is | t->facts.consent) & pl_policy_group(p, PL_GROUP_OWNER);
-    ch->birth.consents = 0;
-    for (size_t i = 0; i < pl_policy_principals(p); i++)
-        if (owners >> i & 1 && ch->birth.consents < CONSENTS_MAX)
-            memcpy(ch->birth.consent[ch->birth.consents++], pl_policy_principal(p, i)->spki_sha256,
-                   32);
-}
-
 static pl_err write_entry(struct pl_turn *t)
 {
     struct change *ch = &t->change;
@@ -165,8 +161,9 @@ static pl_err write_entry(struct pl_turn *t)
     ch->has_handle = t->call.op != PL_OP_LIST;
     memcpy(ch->handle, t->call.op == PL_OP_CREATE ? t->handle : t->call.handle, sizeof(ch->handle));
     note_rule(t);
-    if (t->call.op == PL_OP_CREATE)
-        note_consents(t);
+    if (t->call.op == PL_OP_CREATE) /* owners among caller, signers and granters */
+        ch->birth.consents =
+            (t->facts.is | t->facts.consent) & pl_policy_group(t->policy->policy, PL_GROUP_OWNER);
     t->entry.n = 0;
     return pl_change_write(&t->entry, ch);
 }
@@ -202,7 +199,8 @@ static pl_err append(struct pl_turn *t, const struct pl_log *log, uint64_t *out_
     return PL_OK;
 }
 
-static pl_err perform(struct pl_vault *v, struct pl_turn *t, const struct pl_log *log)
+static pl_err perform(struct pl_vault *v, struct pl_turn *t, const struct pl_log *log,
+                      uint64_t *out_index)
 {
     uint64_t index = 0;
     struct record *fresh = NULL;
@@ -223,7 +221,7 @@ static pl_err perform(struct pl_vault *v, struct pl_turn *t, const struct pl_log
         t->record = fresh;
     }
     pl_vault_apply(v, &t->change, index, fresh);
-    t->permit = (struct permit){true, t->call.op, t->record, index};
+    *out_index = index;
     return PL_OK;
 }
 
@@ -264,9 +262,22 @@ static void tell_principal(struct pl_turn *t, pl_err e)
     t->why.text[w.n] = 0;
 }
 
+/* One policy is held once, however many keys it has. */
+static void share_policy(const struct pl_vault *v, struct pl_turn *t)
+{
+    struct policy_ref *same = pl_vault_policy(v, pl_policy_sha256(t->policy->policy));
+    if (!same)
+        return;
+    same->refs++;
+    pl_policy_put(t->policy);
+    t->policy = same;
+    t->change.policy = pl_policy_text(same->policy);
+}
+
 pl_err pl_turn_commit(struct pl_vault *v, struct pl_turn *t, const struct pl_env *env,
                       const struct pl_log *log, uint64_t *out_wait)
 {
+    uint64_t index = 0;
     *out_wait = 0;
     PL_REQUIRE(v->config == t->config, TURN_AGAIN);
     PL_REQUIRE(v->config, UNBORN);
@@ -274,16 +285,16 @@ pl_err pl_turn_commit(struct pl_vault *v, struct pl_turn *t, const struct pl_env
         return pl_commit_list(v, t, env, log, out_wait);
     if (t->call.has_handle)
         PL_REQUIRE(pl_vault_find(v, t->call.handle) == t->record, TURN_AGAIN);
-    pl_err e = find_answered(v, t);
-    if (e == PL_OK && t->answered) {
-        *out_wait = t->pending ? 0 : t->permit.index + 1;
-        return PL_OK;
-    }
+    else
+        share_policy(v, t);
+    pl_err e = find_answered(v, t, &index);
     if (e == PL_OK)
         e = decide(v, t);
     if (e == PL_OK) {
-        PL_TRY(perform(v, t, log));
-        *out_wait = t->pending ? 0 : t->permit.index + 1;
+        if (!t->answered)
+            PL_TRY(perform(v, t, log, &index));
+        t->permit = (struct permit){true, t->call.op, t->record, index};
+        *out_wait = t->pending ? 0 : index + 1;
         return PL_OK;
     }
     tell_principal(t, e);

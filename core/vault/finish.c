@@ -35,12 +35,12 @@ static pl_err sign_key(const struct pl_env *env, struct pl_wr *out, const struct
     struct pl_api_key_statement m = {
         .has_commitment = true,
         .has_generation = true,
-        .generation = r->generation,
-        .type = pl_key_type_word(r->type),
+        .generation = r->birth.generation,
+        .type = pl_key_type_word(r->birth.type),
     };
     find_owners(&owners, r->policy->policy);
     m.owners = (struct pl_spans){owners.v, owners.n};
-    memcpy(m.commitment, r->commitment, sizeof(m.commitment));
+    memcpy(m.commitment, r->birth.commitment, sizeof(m.commitment));
     memcpy(m.handle, r->handle, sizeof(m.handle));
     memcpy(m.policy_sha256, pl_policy_sha256(r->policy->policy), 32);
     memcpy(m.vault_id, env->self->vault_id, sizeof(m.vault_id));
@@ -83,9 +83,9 @@ static pl_err finish_export(const struct pl_turn *t, const struct pl_env *env,
     PL_REQUIRE(share, NO_MEMORY);
     PL_TRY(pl_record_open(env->crypto, share, env->keys, r));
     struct pl_api_released m = {
-        .generation = r->generation, .index = p->index, .share = pl_span(share, n)};
-    memcpy(m.commitment, r->commitment, sizeof(m.commitment));
-    memcpy(m.tag, r->tag, sizeof(m.tag));
+        .generation = r->birth.generation, .index = p->index, .share = pl_span(share, n)};
+    memcpy(m.commitment, r->birth.commitment, sizeof(m.commitment));
+    memcpy(m.tag, r->birth.tag, sizeof(m.tag));
     return pl_api_write_released(body, &m);
 }
 
@@ -97,7 +97,7 @@ static size_t allowed(const struct pl_turn *t, struct pl_span *out)
         struct pl_facts f = t->facts;
         f.op = (enum pl_op)op;
         bool born = pl_op_row(f.op)->event == PL_EVENT_CREATE || f.op == PL_OP_ACTIVATE;
-        if (born || !pl_op_fits(f.op, t->record->type))
+        if (born || !pl_op_fits(f.op, t->record->birth.type))
             continue;
         if (pl_policy_evaluate(t->policy->policy, &f, NULL).verdict == PL_ALLOW)
             out[n++] = pl_span_str(pl_op_row(f.op)->word);
@@ -120,16 +120,16 @@ static pl_err finish_describe(const struct pl_turn *t, const struct pl_env *env,
         .custody = PL_API_CUSTODY_SPLIT,
         .exportable = true,
         .has_generation = true,
-        .generation = r->generation,
+        .generation = r->birth.generation,
         .index = r->born,
         .memory = PL_API_MEMORY_ENCRYPTED,
-        .origin = r->has_subject ? PL_API_ORIGIN_GRANTED : PL_API_ORIGIN_IMPORTED,
+        .origin = r->birth.has_subject ? PL_API_ORIGIN_GRANTED : PL_API_ORIGIN_IMPORTED,
         .policy_version = r->policy_version,
         .state = pl_state_word(r->state),
         .statement = pl_wr_span(&carrier),
-        .type = pl_key_type_word(r->type),
+        .type = pl_key_type_word(r->birth.type),
     };
-    memcpy(m.commitment, r->commitment, sizeof(m.commitment));
+    memcpy(m.commitment, r->birth.commitment, sizeof(m.commitment));
     memcpy(m.handle, r->handle, sizeof(m.handle));
     memcpy(m.policy_sha256, pl_policy_sha256(r->policy->policy), 32);
     return pl_api_write_key(body, &m);
@@ -156,7 +156,7 @@ static pl_err finish_list(const struct pl_turn *t, const struct pl_env *env, con
         items[i] = (struct pl_api_key_item){
             .policy_version = r->policy_version,
             .state = pl_state_word(r->state),
-            .type = pl_key_type_word(r->type),
+            .type = pl_key_type_word(r->birth.type),
         };
         memcpy(items[i].handle, r->handle, sizeof(items[i].handle));
     }

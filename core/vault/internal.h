@@ -7,11 +7,44 @@
 
 enum {
     PRINCIPALS_TEXT = 512, /* names of matched principals in an entry, comma separated */
-    CONSENTS_MAX = 8,      /* owners whose consent a birth can need */
     LAPSE_MAX = 256,       /* keys that one entry ends */
     SWEEP_STEP = 4096,     /* slots looked at while the mutex is held */
+    FLOOR_STEP_S = 60,     /* the floor of time rises by this at least, or with a lapse */
     SNAPSHOT_ITEM_MAX = 512 * 1024,
 };
+
+/* ---- code.c: one description of bytes for both directions ---------------------------------------
+ */
+
+/* Writes to w, or reads from r where w is NULL. Writing alters nothing that it is given. */
+struct coder {
+    struct pl_wr *w;
+    struct pl_rd r;
+};
+void pl_code_u8(struct coder *k, uint8_t *v);
+void pl_code_u64(struct coder *k, uint64_t *v);
+void pl_code_i64(struct coder *k, int64_t *v);
+void pl_code_interval(struct coder *k, struct pl_interval *t);
+bool pl_code_flag(struct coder *k, bool *v);
+void pl_code_bytes(struct coder *k, void *p, size_t n);
+void pl_code_vec(struct coder *k, struct pl_span *s, size_t max);
+/* The value of v; read, n when none of the n words is it. */
+unsigned pl_code_word(struct coder *k, unsigned v, unsigned n, const char *(*word)(unsigned v));
+void pl_code_need(struct coder *k, bool good); /* reading: else the whole does not read */
+
+/* What a CREATE decides once and for all. */
+struct birth {
+    enum pl_key_type type;
+    uint64_t generation;
+    uint8_t commitment[32], tag[32];
+    bool by_anyone;                       /* the configuration's `anyone` alone let it be made */
+    bool has_subject, subject_is_profile; /* whom the grant named */
+    uint8_t subject[32];
+    uint64_t consents; /* the policy's principals that are owners and agreed */
+};
+/* type word, u64 generation, 32 commitment, 32 tag, flag by anyone, flag {flag is a profile, 32
+ * subject}, u64 consents */
+void pl_code_birth(struct coder *k, struct birth *b);
 
 /* ---- change.c: what an entry's body says --------------------------------------------------------
  */
@@ -47,22 +80,14 @@ struct change {
     struct pl_span lapsed; /* LAPSE: handles */
     struct pl_span config; /* CONFIG: the signed document */
     uint8_t random[16];    /* BOOT */
-    struct {               /* CREATE */
-        enum pl_key_type type;
-        uint64_t generation;
-        uint8_t commitment[32], tag[32];
-        bool subject_is_profile, has_subject;
-        uint8_t subject[32];
-        unsigned consents;
-        uint8_t consent[CONSENTS_MAX][32];
-        uint8_t sealed_sha256[32];
-        struct pl_span policy;
-        struct pl_span sealed; /* from the MATERIAL entry, not in this one's body */
-    } birth;
+    struct birth birth;    /* CREATE, and what follows */
+    uint8_t sealed_sha256[32];
+    struct pl_span policy;
+    struct pl_span sealed; /* from the MATERIAL entry, not in this one's body */
 };
-PL_CHECKED pl_err pl_change_write(struct pl_wr *w, const struct change *ch);
+PL_CHECKED pl_err pl_change_write(struct pl_wr *w, struct change *ch);
 PL_CHECKED pl_err pl_change_read(struct change *ch, const struct pl_entry *entry);
-PL_CHECKED pl_err pl_material_write(struct pl_wr *w, const uint8_t handle[static PL_HANDLE_BYTES],
+PL_CHECKED pl_err pl_material_write(struct pl_wr *w, uint8_t handle[static PL_HANDLE_BYTES],
                                     struct pl_span sealed);
 PL_CHECKED pl_err pl_material_read(uint8_t out_handle[static PL_HANDLE_BYTES],
                                    struct pl_span *out_sealed, const struct pl_entry *entry);
@@ -70,9 +95,11 @@ PL_CHECKED pl_err pl_material_read(uint8_t out_handle[static PL_HANDLE_BYTES],
 /* ---- record.c: a key as the vault keeps it ------------------------------------------------------
  */
 
+/* Keys with one policy share it: a policy of a record stands in pl_vault.policies. */
 struct policy_ref {
     uint32_t refs;
     struct pl_policy *policy;
+    struct pl_map *home; /* the table that names it; NULL: none yet */
 };
 
 /* Immutable once it is in the table; a change puts a new one in its place. refs and the policy's
@@ -80,18 +107,12 @@ struct policy_ref {
 struct record {
     uint32_t refs;
     uint8_t handle[PL_HANDLE_BYTES];
-    enum pl_key_type type;
     enum pl_state state;
     uint64_t version;        /* of the record: grows with every change */
     uint64_t policy_version; /* 1 at birth */
     struct policy_ref *policy;
     uint8_t creator[32]; /* SPKI hash of the connection that made it */
-    bool has_subject, subject_is_profile;
-    uint8_t subject[32]; /* whom the grant named */
-    unsigned consents;
-    uint8_t consent[CONSENTS_MAX][32];
-    uint64_t generation;
-    uint8_t commitment[32], tag[32];
+    struct birth birth;
     struct pl_interval created;
     int64_t ends_s; /* prepared and deleted: when that state lapses at the latest */
     uint64_t born;  /* index of the CREATE entry: order of lists */
@@ -99,6 +120,9 @@ struct record {
     size_t sealed_n;
     uint8_t sealed[]; /* ciphertext and tag */
 };
+/* For replay: the vault's own, counted, or a fresh one of this text. */
+PL_CHECKED pl_err pl_vault_policy_of(struct pl_vault *v, struct policy_ref **out,
+                                     struct pl_crypto *c, struct pl_span text);
 /* A fresh record from a CREATE; takes over one reference of policy. NULL: no memory. */
 struct record *pl_record_new(const struct change *ch, struct policy_ref *policy, uint64_t index);
 /* A copy with one further version, without references. NULL: no memory. */
@@ -136,20 +160,24 @@ struct listed {
 struct pl_vault {
     struct pl_vault_self self;
     struct pl_config *config; /* NULL: unborn */
-    uint64_t boots, keys, prepared, deleted;
+    uint64_t boots, keys, prepared, deleted, by_anyone;
+    /* What ended before this was forgotten, so that nothing that old is believed again, whatever
+     * the clock says later. It never goes back. */
+    int64_t floor_s;
     uint64_t turns, refused, strangers;
-    struct pl_map records; /* handle || 0^16 -> struct record * */
-    struct pl_map spent;   /* statement -> int64_t exp_s */
-    struct pl_map grants;  /* grant -> struct grant_value */
-    struct pl_map idem;    /* request id -> struct idem_value */
-    struct pl_map callers; /* caller -> uint64_t remembered requests */
-    struct pl_map owners;  /* owner -> uint64_t keys */
-    struct listed *order;  /* by creation */
+    struct pl_map records;  /* handle || 0^16 -> struct record * */
+    struct pl_map spent;    /* statement -> int64_t exp_s */
+    struct pl_map grants;   /* grant -> struct grant_value */
+    struct pl_map idem;     /* request id -> struct idem_value */
+    struct pl_map callers;  /* caller -> uint64_t remembered requests */
+    struct pl_map owners;   /* owner -> uint64_t keys */
+    struct pl_map policies; /* digest -> struct policy_ref *, not counted */
+    struct listed *order;   /* by creation */
     size_t order_n, order_cap;
-    size_t sweep_order, sweep_spent, sweep_grants, sweep_idem; /* where the next sweep goes on */
-    struct policy_ref *decoy; /* what requests for missing keys are decided against */
-    struct pl_wr loading;     /* replay: part of a snapshot's item */
-    struct pl_wr material;    /* replay: of the last MATERIAL entry: handle, sealed bytes */
+    size_t sweep_order, sweep[3]; /* where the next sweep goes on: spent, grants, idem */
+    struct policy_ref *decoy;     /* what requests for missing keys are decided against */
+    struct pl_wr loading;         /* replay: part of a snapshot's item */
+    struct pl_wr material;        /* replay: of the last MATERIAL entry: handle, sealed bytes */
 };
 
 struct record *pl_vault_find(const struct pl_vault *v,
@@ -167,6 +195,8 @@ void pl_vault_put_record(struct pl_vault *v, struct record *r);
  * record. ENTRY_BODY when the record is not there or its state does not allow it. */
 PL_CHECKED pl_err pl_vault_next_record(const struct pl_vault *v, struct record **out,
                                        const struct change *ch, uint64_t index);
+/* What the vault has under this digest already, not counted; NULL: nothing. */
+struct policy_ref *pl_vault_policy(const struct pl_vault *v, const uint8_t sha256[static 32]);
 PL_CHECKED pl_err pl_policy_ref_load(struct policy_ref **out, struct pl_crypto *c,
                                      struct pl_span text, struct pl_refusal *why);
 /* The first place in the order whose key was created at entry `born` or later. */
@@ -199,8 +229,9 @@ struct pl_turn {
     struct policy_ref *policy; /* of the record, the new one of a create, or the decoy; counted */
     struct pl_act act;
     struct pl_facts facts;
-    bool principal; /* has a right to know why not */
-    bool creator;   /* of the prepared key it asks for */
+    bool principal;     /* has a right to know why not */
+    bool creator;       /* of the prepared key it asks for */
+    uint64_t consented; /* owners who agreed to the birth of the key that its creator asks for */
     unsigned statements;
     struct pl_statement statement[PL_STATEMENTS_MAX];
     unsigned signers, consents;

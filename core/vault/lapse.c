@@ -1,5 +1,6 @@
 /* What time ends. Keys go by an entry in the log, so that a clock set back does not bring them
- * again; what only makes the vault refuse (spent statements) or repeat an answer goes silently. */
+ * again. What is remembered of statements, grants and answers goes once the entry is there that
+ * raises the floor of time above it: what ended below the floor is refused for good. */
 #include "vault/internal.h"
 
 #include <string.h>
@@ -16,34 +17,6 @@ bool pl_record_lapsed(const struct record *r, struct pl_interval now)
     return ends && now.earliest_s > r->ends_s;
 }
 
-static void sweep_spent(struct pl_vault *v, struct pl_interval now)
-{
-    const uint8_t *key;
-    void *value;
-    for (int i = 0; i < SWEEP_STEP; i++) {
-        if (!pl_map_next(&v->spent, &v->sweep_spent, &key, &value)) {
-            v->sweep_spent = 0;
-            return;
-        }
-        if (now.earliest_s > *(int64_t *)value)
-            pl_map_remove_at(&v->spent, &v->sweep_spent);
-    }
-}
-
-static void sweep_grants(struct pl_vault *v, struct pl_interval now)
-{
-    const uint8_t *key;
-    void *value;
-    for (int i = 0; i < SWEEP_STEP; i++) {
-        if (!pl_map_next(&v->grants, &v->sweep_grants, &key, &value)) {
-            v->sweep_grants = 0;
-            return;
-        }
-        if (now.earliest_s > ((struct grant_value *)value)->exp_s)
-            pl_map_remove_at(&v->grants, &v->sweep_grants);
-    }
-}
-
 static void forget_caller(struct pl_vault *v, const uint8_t *caller)
 {
     uint64_t *n = pl_map_get(&v->callers, caller);
@@ -51,21 +24,48 @@ static void forget_caller(struct pl_vault *v, const uint8_t *caller)
         pl_map_remove(&v->callers, caller);
 }
 
-static void sweep_idem(struct pl_vault *v, struct pl_interval now)
+/* The tables that are swept, and where their values keep the time at which they end. */
+enum { SPENT, GRANTS, IDEM, SWEPT };
+static const size_t ends_at[SWEPT] = {
+    [GRANTS] = offsetof(struct grant_value, exp_s),
+    [IDEM] = offsetof(struct idem_value, ends_s),
+};
+
+/* The next SWEEP_STEP slots of a table: forgets what ended before the floor. True when something
+ * there could be forgotten under a floor of `now`. */
+static bool sweep(struct pl_vault *v, unsigned table, struct pl_interval now)
 {
+    struct pl_map *const maps[SWEPT] = {&v->spent, &v->grants, &v->idem};
+    size_t *at = &v->sweep[table];
     const uint8_t *key;
     void *value;
+    bool more = false;
     for (int i = 0; i < SWEEP_STEP; i++) {
-        if (!pl_map_next(&v->idem, &v->sweep_idem, &key, &value)) {
-            v->sweep_idem = 0;
-            return;
+        if (!pl_map_next(maps[table], at, &key, &value)) {
+            *at = 0;
+            break;
         }
-        struct idem_value *it = value;
-        if (now.earliest_s <= it->ends_s)
+        int64_t ends_s;
+        memcpy(&ends_s, (uint8_t *)value + ends_at[table], sizeof(ends_s));
+        more |= ends_s < now.earliest_s && ends_s >= v->floor_s;
+        if (ends_s >= v->floor_s)
             continue;
-        forget_caller(v, it->caller);
-        pl_map_remove_at(&v->idem, &v->sweep_idem);
+        if (table == IDEM)
+            forget_caller(v, ((struct idem_value *)value)->caller);
+        pl_map_remove_at(maps[table], at);
     }
+    return more;
+}
+
+/* Is there something to forget, and is a higher floor worth an entry of its own? */
+static bool sweep_all(struct pl_vault *v, struct pl_interval now)
+{
+    bool more = false;
+    for (unsigned table = 0; table < SWEPT; table++)
+        more |= sweep(v, table, now);
+    int64_t next;
+    bool due = __builtin_add_overflow(v->floor_s, FLOOR_STEP_S, &next) || now.earliest_s >= next;
+    return more && due;
 }
 
 /* Handles of lapsed keys among the next SWEEP_STEP of the order; how many. */
@@ -86,14 +86,12 @@ pl_err pl_vault_lapse(struct pl_vault *v, const struct pl_log *log, struct pl_in
     uint8_t handles[LAPSE_MAX * PL_HANDLE_BYTES], body[sizeof(handles) + 256];
     struct change ch = {.kind = PL_ENTRY_LAPSE, .now = now};
     struct pl_wr w = pl_wr_fixed(body, sizeof(body));
-    sweep_spent(v, now);
-    sweep_grants(v, now);
-    sweep_idem(v, now);
+    bool raise = sweep_all(v, now);
     ch.lapsed = pl_span(handles, find_lapsed(v, now, handles) * PL_HANDLE_BYTES);
     *out_more = v->sweep_order < v->order_n;
     if (!*out_more)
         v->sweep_order = 0;
-    if (ch.lapsed.n == 0)
+    if (ch.lapsed.n == 0 && !raise)
         return PL_OK;
     PL_TRY(pl_change_write(&w, &ch));
     PL_TRY(pl_vault_reserve(v, &ch));

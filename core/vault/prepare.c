@@ -59,16 +59,15 @@ static pl_err seal_share(struct pl_turn *t, const struct pl_env *env, struct pl_
     t->sealed = malloc(t->sealed_n);
     PL_REQUIRE(t->sealed, NO_MEMORY);
     PL_TRY(pl_record_seal(env->crypto, t->sealed, env->keys, t->handle, share));
-    return pl_sha256_one(env->crypto, t->change.birth.sealed_sha256,
-                         pl_span(t->sealed, t->sealed_n));
+    return pl_sha256_one(env->crypto, t->change.sealed_sha256, pl_span(t->sealed, t->sealed_n));
 }
 
 /* A first look, so that nobody from outside makes the vault compile policies: commit decides. */
 static bool could_create(const struct pl_turn *t)
 {
-    bool could = pl_config_allows(t->config, t->peer.spki_sha256);
+    bool could = t->config->anyone || pl_config_lists(t->config, t->peer.spki_sha256);
     for (unsigned i = 0; i < t->statements; i++)
-        could |= pl_config_allows(t->config, t->statement[i].signer_sha256);
+        could |= pl_config_lists(t->config, t->statement[i].signer_sha256);
     return could;
 }
 
@@ -90,8 +89,8 @@ static pl_err prepare_birth(struct pl_turn *t, const struct pl_env *env,
     ch->birth.generation = m->generation;
     memcpy(ch->birth.commitment, m->commitment, 32);
     memcpy(ch->birth.tag, m->tag, 32);
-    ch->birth.policy = pl_policy_text(t->policy->policy);
-    ch->birth.sealed = pl_span(t->sealed, t->sealed_n);
+    ch->policy = pl_policy_text(t->policy->policy);
+    ch->sealed = pl_span(t->sealed, t->sealed_n);
     t->act.params = (struct pl_params){.type = ch->birth.type, .generation = m->generation};
     memcpy(t->act.params.policy_sha256, pl_policy_sha256(t->policy->policy), 32);
     memcpy(t->act.params.commitment, m->commitment, 32);
@@ -159,18 +158,20 @@ static struct pl_caller caller_of(const struct pl_turn *t, const struct pl_env *
 }
 
 /* Whoever made a prepared key may finish or drop it: the same connection key, or the app or client
- * that its grant named. The owners' consent to the birth then still stands. */
+ * that its grant named. The owners' consent to the birth then still stands, also for the activation
+ * told once more. */
 static void recognise_creator(struct pl_turn *t, const struct pl_caller *who)
 {
     const struct record *r = t->record;
-    if (!r || r->state != PL_STATE_PREPARED)
+    bool prepared = r && r->state == PL_STATE_PREPARED;
+    if (!prepared && (!r || t->call.op != PL_OP_ACTIVATE))
         return;
-    t->creator = t->peer.has_key && memcmp(t->peer.spki_sha256, r->creator, 32) == 0;
-    if (!t->creator && r->has_subject)
-        t->creator = pl_grant_names(r->policy->policy, who, r->subject_is_profile, r->subject);
-    for (unsigned i = 0; t->creator && i < r->consents; i++)
-        if (t->consents < PL_STATEMENTS_MAX)
-            memcpy(t->consent[t->consents++], r->consent[i], 32);
+    bool maker = t->peer.has_key && memcmp(t->peer.spki_sha256, r->creator, 32) == 0;
+    if (!maker && r->birth.has_subject)
+        maker =
+            pl_grant_names(r->policy->policy, who, r->birth.subject_is_profile, r->birth.subject);
+    t->creator = prepared && maker;
+    t->consented = maker ? r->birth.consents : 0;
 }
 
 static void name_principals(struct pl_turn *t)
@@ -238,6 +239,7 @@ static pl_err prepare(struct pl_turn *t, const struct pl_env *env)
     who = caller_of(t, env);
     pl_policy_facts(&t->facts, t->policy->policy, &who);
     t->facts.op = t->call.op;
+    t->facts.consent |= t->consented;
     name_principals(t);
     bool hidden = !t->record || (t->record->state == PL_STATE_PREPARED && !t->creator);
     t->principal = !hidden && (t->facts.is || t->creator);

@@ -5,30 +5,22 @@
 
 struct record *pl_record_new(const struct change *ch, struct policy_ref *policy, uint64_t index)
 {
-    size_t n = ch->birth.sealed.n;
+    size_t n = ch->sealed.n;
     struct record *r = calloc(1, sizeof(*r) + n);
     if (!r)
         return NULL;
     r->refs = 1;
     memcpy(r->handle, ch->handle, sizeof(r->handle));
-    r->type = ch->birth.type;
     r->state = PL_STATE_PREPARED;
     r->version = r->policy_version = 1;
     r->policy = policy;
     memcpy(r->creator, ch->caller, sizeof(r->creator));
-    r->has_subject = ch->birth.has_subject;
-    r->subject_is_profile = ch->birth.subject_is_profile;
-    memcpy(r->subject, ch->birth.subject, sizeof(r->subject));
-    r->consents = ch->birth.consents;
-    memcpy(r->consent, ch->birth.consent, sizeof(r->consent));
-    r->generation = ch->birth.generation;
-    memcpy(r->commitment, ch->birth.commitment, sizeof(r->commitment));
-    memcpy(r->tag, ch->birth.tag, sizeof(r->tag));
+    r->birth = ch->birth;
     r->created = ch->now;
     r->ends_s = pl_ends_after(ch->now, PL_PREPARED_S);
     r->born = r->last = index;
     r->sealed_n = n;
-    memcpy(r->sealed, ch->birth.sealed.p, n);
+    memcpy(r->sealed, ch->sealed.p, n);
     return r;
 }
 
@@ -50,6 +42,8 @@ void pl_policy_put(struct policy_ref *p)
 {
     if (!p || --p->refs)
         return;
+    if (p->home)
+        pl_map_remove(p->home, pl_policy_sha256(p->policy));
     pl_policy_free(p->policy);
     free(p);
 }

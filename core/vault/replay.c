@@ -27,8 +27,20 @@ pl_err pl_policy_ref_load(struct policy_ref **out, struct pl_crypto *c, struct p
         pl_policy_free(policy);
         return PL_FAIL(NO_MEMORY);
     }
-    *ref = (struct policy_ref){1, policy};
+    *ref = (struct policy_ref){1, policy, NULL};
     *out = ref;
+    return PL_OK;
+}
+
+pl_err pl_vault_policy_of(struct pl_vault *v, struct policy_ref **out, struct pl_crypto *c,
+                          struct pl_span text)
+{
+    uint8_t digest[32];
+    PL_TRY(pl_sha256_one(c, digest, text));
+    *out = pl_vault_policy(v, digest);
+    if (!*out)
+        return pl_policy_ref_load(out, c, text, NULL);
+    (*out)->refs++;
     return PL_OK;
 }
 
@@ -40,10 +52,10 @@ static pl_err replay_create(struct pl_vault *v, struct pl_crypto *c, struct chan
     struct pl_span m = pl_wr_span(&v->material);
     PL_REQUIRE(ch->has_handle && !pl_vault_find(v, ch->handle), ENTRY_BODY);
     PL_REQUIRE(m.n > PL_HANDLE_BYTES && memcmp(m.p, ch->handle, PL_HANDLE_BYTES) == 0, ENTRY_BODY);
-    ch->birth.sealed = pl_span_sub(m, PL_HANDLE_BYTES, m.n - PL_HANDLE_BYTES);
-    PL_TRY(pl_sha256_one(c, digest, ch->birth.sealed));
-    PL_REQUIRE(memcmp(digest, ch->birth.sealed_sha256, sizeof(digest)) == 0, ENTRY_BODY);
-    PL_TRY(pl_policy_ref_load(&policy, c, ch->birth.policy, NULL));
+    ch->sealed = pl_span_sub(m, PL_HANDLE_BYTES, m.n - PL_HANDLE_BYTES);
+    PL_TRY(pl_sha256_one(c, digest, ch->sealed));
+    PL_REQUIRE(memcmp(digest, ch->sealed_sha256, sizeof(digest)) == 0, ENTRY_BODY);
+    PL_TRY(pl_vault_policy_of(v, &policy, c, ch->policy));
     struct record *r = pl_record_new(ch, policy, index);
     if (!r) {
         pl_policy_put(policy);

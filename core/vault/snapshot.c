@@ -6,10 +6,11 @@
 #include <string.h>
 
 enum tag { TAG_NONE = 0, TAG_HEAD, TAG_RECORD, TAG_SPENT, TAG_GRANT, TAG_IDEM, TAG_END };
-enum { STREAM_VERSION = 1, ITEM_HEAD = 5 };
+enum { STREAM_VERSION = 2, ITEM_HEAD = 5 };
 
 struct pl_frozen {
     uint64_t boots;
+    int64_t floor_s;
     struct pl_config *config;
     struct record **record;
     size_t records, next;
@@ -51,6 +52,7 @@ pl_err pl_vault_freeze(struct pl_vault *v, struct pl_frozen **out)
     }
     take_records(f, v);
     f->boots = v->boots;
+    f->floor_s = v->floor_s;
     f->config = pl_vault_config(v);
     f->at = TAG_HEAD;
     *out = f;
@@ -74,103 +76,114 @@ void pl_frozen_free(struct pl_frozen *f)
 
 /* ---- writing ---- */
 
-static void put_head(struct pl_wr *w, const struct pl_frozen *f)
+/* What an item holds, for both directions. */
+static void code_head(struct coder *k, uint64_t *boots, int64_t *floor_s, struct pl_span *config)
 {
-    pl_wr_u8(w, STREAM_VERSION);
-    pl_wr_be64(w, f->boots);
-    pl_wr_vec(w, f->config ? f->config->text : pl_span(NULL, 0));
+    uint8_t version = STREAM_VERSION;
+    pl_code_u8(k, &version);
+    pl_code_need(k, version == STREAM_VERSION);
+    pl_code_u64(k, boots);
+    pl_code_i64(k, floor_s);
+    pl_code_vec(k, config, PL_CONFIG_BYTES);
 }
 
-static void put_record(struct pl_wr *w, const struct record *r)
+static const char *state_word(unsigned v) { return pl_state_word((enum pl_state)v); }
+
+/* The policy before the rest, the sealed bytes behind it: the reader needs them so. */
+static void code_record(struct coder *k, struct record *r)
 {
-    const char *type = pl_key_type_word(r->type), *state = pl_state_word(r->state);
-    pl_wr_bytes(w, PL_ARR(r->handle));
-    pl_wr_vec(w, pl_span_str(type));
-    pl_wr_vec(w, pl_span_str(state));
-    pl_wr_be64(w, r->version);
-    pl_wr_be64(w, r->policy_version);
-    pl_wr_vec(w, pl_policy_text(r->policy->policy));
-    pl_wr_bytes(w, PL_ARR(r->creator));
-    pl_wr_u8(w, (uint8_t)(r->has_subject | r->subject_is_profile << 1));
-    pl_wr_bytes(w, PL_ARR(r->subject));
-    pl_wr_u8(w, (uint8_t)r->consents);
-    pl_wr_bytes(w, pl_span(r->consent, 32 * (size_t)r->consents));
-    pl_wr_be64(w, r->generation);
-    pl_wr_bytes(w, PL_ARR(r->commitment));
-    pl_wr_bytes(w, PL_ARR(r->tag));
-    pl_wr_be64(w, (uint64_t)r->created.earliest_s);
-    pl_wr_be64(w, (uint64_t)r->created.latest_s);
-    pl_wr_be64(w, (uint64_t)r->ends_s);
-    pl_wr_be64(w, r->born);
-    pl_wr_be64(w, r->last);
-    pl_wr_vec(w, pl_span(r->sealed, r->sealed_n));
+    unsigned state = pl_code_word(k, r->state, PL_STATE_COUNT, state_word);
+    pl_code_need(k, state != PL_STATE_NONE && state < PL_STATE_COUNT);
+    if (!k->w)
+        r->state = (enum pl_state)state;
+    pl_code_bytes(k, r->handle, sizeof(r->handle));
+    pl_code_u64(k, &r->version);
+    pl_code_u64(k, &r->policy_version);
+    pl_code_bytes(k, r->creator, sizeof(r->creator));
+    pl_code_birth(k, &r->birth);
+    pl_code_interval(k, &r->created);
+    pl_code_i64(k, &r->ends_s);
+    pl_code_u64(k, &r->born);
+    pl_code_u64(k, &r->last);
 }
 
-static void put_idem(struct pl_wr *w, const struct idem_value *i)
+static void put_record(struct coder *k, struct record *r)
 {
-    pl_wr_bytes(w, PL_ARR(i->request));
-    pl_wr_bytes(w, PL_ARR(i->caller));
-    pl_wr_bytes(w, PL_ARR(i->handle));
-    pl_wr_be64(w, i->index);
-    pl_wr_be64(w, (uint64_t)i->ends_s);
+    pl_wr_vec(k->w, pl_policy_text(r->policy->policy));
+    code_record(k, r);
+    pl_wr_vec(k->w, pl_span(r->sealed, r->sealed_n));
 }
 
-/* One entry of a map, or false at its end. */
-static bool put_map(struct pl_wr *w, struct pl_frozen *f)
+static void code_spent(struct coder *k, void *value) { pl_code_i64(k, value); }
+
+static void code_grant(struct coder *k, void *value)
 {
-    const struct pl_map *m = f->at == TAG_SPENT   ? &f->spent
-                             : f->at == TAG_GRANT ? &f->grants
-                                                  : &f->idem;
+    struct grant_value *g = value;
+    pl_code_u64(k, &g->used);
+    pl_code_i64(k, &g->exp_s);
+}
+
+static void code_idem(struct coder *k, void *value)
+{
+    struct idem_value *i = value;
+    pl_code_bytes(k, i->request, sizeof(i->request));
+    pl_code_bytes(k, i->caller, sizeof(i->caller));
+    pl_code_bytes(k, i->handle, sizeof(i->handle));
+    pl_code_u64(k, &i->index);
+    pl_code_i64(k, &i->ends_s);
+}
+
+/* The tables, and how a value of each is written. */
+static const struct {
+    size_t frozen, live;
+    void (*code)(struct coder *k, void *value);
+} tables[TAG_END] = {
+    [TAG_SPENT] = {offsetof(struct pl_frozen, spent), offsetof(struct pl_vault, spent), code_spent},
+    [TAG_GRANT] = {offsetof(struct pl_frozen, grants), offsetof(struct pl_vault, grants),
+                   code_grant},
+    [TAG_IDEM] = {offsetof(struct pl_frozen, idem), offsetof(struct pl_vault, idem), code_idem},
+};
+
+/* One entry of a table, or false at its end. */
+static bool put_table(struct coder *k, struct pl_frozen *f)
+{
+    const struct pl_map *m = (const void *)((const uint8_t *)f + tables[f->at].frozen);
     const uint8_t *key;
     void *value;
     if (!pl_map_next(m, &f->map_at, &key, &value)) {
         f->map_at = 0;
         return false;
     }
-    pl_wr_bytes(w, pl_span(key, PL_MAP_KEY_BYTES));
-    if (f->at == TAG_SPENT) {
-        pl_wr_be64(w, (uint64_t) * (int64_t *)value);
-    } else if (f->at == TAG_GRANT) {
-        pl_wr_be64(w, ((struct grant_value *)value)->used);
-        pl_wr_be64(w, (uint64_t)((struct grant_value *)value)->exp_s);
-    } else {
-        put_idem(w, value);
-    }
+    pl_wr_bytes(k->w, pl_span(key, PL_MAP_KEY_BYTES));
+    tables[f->at].code(k, value);
     return true;
 }
 
 /* The body of the next item of the kind f->at; false when there is none left of it. */
-static bool put_body(struct pl_wr *w, struct pl_frozen *f)
+static bool put_body(struct coder *k, struct pl_frozen *f)
 {
-    switch (f->at) {
-    case TAG_HEAD:
-        put_head(w, f);
-        return true;
-    case TAG_RECORD:
-        if (f->next == f->records)
-            return false;
-        put_record(w, f->record[f->next++]);
-        return true;
-    case TAG_SPENT:
-    case TAG_GRANT:
-    case TAG_IDEM:
-        return put_map(w, f);
-    case TAG_NONE:
-    case TAG_END:
-        break;
-    }
+    struct pl_span config = f->config ? f->config->text : pl_span(NULL, 0);
+    if (f->at == TAG_HEAD)
+        code_head(k, &f->boots, &f->floor_s, &config);
+    else if (f->at == TAG_RECORD && f->next == f->records)
+        return false;
+    else if (f->at == TAG_RECORD)
+        put_record(k, f->record[f->next++]);
+    else if (f->at != TAG_END)
+        return put_table(k, f);
     return true;
 }
 
 static pl_err next_item(struct pl_frozen *f)
 {
     struct pl_wr *w = &f->item;
+    struct coder k = {.w = w};
     f->given = 0;
     for (;;) {
         w->n = 0;
         pl_wr_be32(w, 0);
         pl_wr_u8(w, (uint8_t)f->at);
-        if (put_body(w, f))
+        if (put_body(&k, f))
             break;
         f->at++;
     }
@@ -204,49 +217,21 @@ pl_err pl_frozen_read(struct pl_frozen *f, uint8_t *out, size_t cap, size_t *out
 
 /* ---- loading ---- */
 
-static pl_err load_head(struct pl_vault *v, struct pl_crypto *c, struct pl_rd *r)
+static pl_err load_head(struct pl_vault *v, struct pl_crypto *c, struct coder *k)
 {
-    PL_REQUIRE(pl_rd_u8(r) == STREAM_VERSION && !v->config, SNAPSHOT_STATE);
-    v->boots = pl_rd_be64(r);
-    struct pl_span config = pl_rd_vec(r, PL_CONFIG_BYTES);
+    struct pl_span config;
+    PL_REQUIRE(!v->config, SNAPSHOT_STATE);
+    code_head(k, &v->boots, &v->floor_s, &config);
+    PL_REQUIRE(!k->r.bad, SNAPSHOT_STATE);
     return config.n ? pl_config_load(&v->config, c, config, NULL) : PL_OK;
 }
 
-static enum pl_state state_of(struct pl_span word)
-{
-    for (unsigned s = 1; s < PL_STATE_COUNT; s++)
-        if (pl_span_is(word, pl_state_word((enum pl_state)s)))
-            return (enum pl_state)s;
-    return PL_STATE_NONE;
-}
-
-static pl_err fill_record(struct record *r, struct pl_rd *rd)
-{
-    pl_rd_copy(rd, r->creator, sizeof(r->creator));
-    uint8_t flags = pl_rd_u8(rd);
-    r->has_subject = flags & 1;
-    r->subject_is_profile = flags >> 1 & 1;
-    pl_rd_copy(rd, r->subject, sizeof(r->subject));
-    r->consents = pl_rd_u8(rd);
-    PL_REQUIRE(r->consents <= CONSENTS_MAX && flags <= 3, SNAPSHOT_STATE);
-    pl_rd_copy(rd, r->consent[0], 32 * (size_t)r->consents);
-    r->generation = pl_rd_be64(rd);
-    pl_rd_copy(rd, r->commitment, sizeof(r->commitment));
-    pl_rd_copy(rd, r->tag, sizeof(r->tag));
-    r->created.earliest_s = (int64_t)pl_rd_be64(rd);
-    r->created.latest_s = (int64_t)pl_rd_be64(rd);
-    r->ends_s = (int64_t)pl_rd_be64(rd);
-    r->born = pl_rd_be64(rd);
-    r->last = pl_rd_be64(rd);
-    return PL_OK;
-}
-
 /* Records come in the order of their birth. On PL_OK the table has r. */
-static pl_err place_record(struct pl_vault *v, struct record *r, struct pl_rd *rd)
+static pl_err place_record(struct pl_vault *v, struct record *r, struct coder *k)
 {
-    PL_TRY(fill_record(r, rd));
-    struct pl_span sealed = pl_rd_vec(rd, pl_record_sealed_bytes(PL_SHARE_MAX));
-    PL_REQUIRE(sealed.n > PL_GCM_TAG_BYTES && pl_rd_end(rd) == PL_OK, SNAPSHOT_STATE);
+    code_record(k, r);
+    struct pl_span sealed = pl_rd_vec(&k->r, pl_record_sealed_bytes(PL_SHARE_MAX));
+    PL_REQUIRE(sealed.n > PL_GCM_TAG_BYTES && pl_rd_end(&k->r) == PL_OK, SNAPSHOT_STATE);
     memcpy(r->sealed, sealed.p, sealed.n);
     r->sealed_n = sealed.n;
     bool follows = v->order_n == 0 || v->order[v->order_n - 1].born < r->born;
@@ -256,69 +241,46 @@ static pl_err place_record(struct pl_vault *v, struct record *r, struct pl_rd *r
     return PL_OK;
 }
 
-static pl_err load_record(struct pl_vault *v, struct pl_crypto *c, struct pl_rd *rd)
+static pl_err load_record(struct pl_vault *v, struct pl_crypto *c, struct coder *k)
 {
+    struct pl_span text = pl_rd_vec(&k->r, PL_POLICY_BYTES);
+    PL_REQUIRE(!k->r.bad, SNAPSHOT_STATE);
     /* The sealed bytes are a part of what is left: this is room enough, and little more. */
-    struct record *r = calloc(1, sizeof(*r) + pl_rd_left(rd));
+    struct record *r = calloc(1, sizeof(*r) + pl_rd_left(&k->r));
     PL_REQUIRE(r, NO_MEMORY);
     r->refs = 1;
-    pl_rd_copy(rd, r->handle, sizeof(r->handle));
-    r->type = pl_key_type_of(pl_rd_vec(rd, 64));
-    r->state = state_of(pl_rd_vec(rd, 64));
-    r->version = pl_rd_be64(rd);
-    r->policy_version = pl_rd_be64(rd);
-    struct pl_span text = pl_rd_vec(rd, PL_POLICY_BYTES);
-    bool ok = !rd->bad && r->type != PL_KEY_NONE && r->state != PL_STATE_NONE;
-    pl_err e = ok ? pl_policy_ref_load(&r->policy, c, text, NULL) : PL_FAIL(SNAPSHOT_STATE);
+    pl_err e = pl_vault_policy_of(v, &r->policy, c, text);
     if (e == PL_OK)
-        e = place_record(v, r, rd);
+        e = place_record(v, r, k);
     if (e != PL_OK)
         pl_record_put(r);
     return e;
 }
 
-static pl_err load_idem(struct pl_vault *v, const uint8_t *key, struct pl_rd *r)
-{
-    struct idem_value i;
-    pl_rd_copy(r, i.request, sizeof(i.request));
-    pl_rd_copy(r, i.caller, sizeof(i.caller));
-    pl_rd_copy(r, i.handle, sizeof(i.handle));
-    i.index = pl_rd_be64(r);
-    i.ends_s = (int64_t)pl_rd_be64(r);
-    *(struct idem_value *)pl_map_put(&v->idem, key) = i;
-    ++*(uint64_t *)pl_map_put(&v->callers, i.caller);
-    return PL_OK;
-}
-
-static pl_err load_map(struct pl_vault *v, enum tag tag, struct pl_rd *r)
+static pl_err load_table(struct pl_vault *v, enum tag tag, struct coder *k)
 {
     uint8_t key[PL_MAP_KEY_BYTES];
     PL_TRY(pl_vault_reserve(v, &(struct change){.spends = 1}));
-    pl_rd_copy(r, key, sizeof(key));
+    pl_code_bytes(k, key, sizeof(key));
+    void *value = pl_map_put((void *)((uint8_t *)v + tables[tag].live), key);
+    tables[tag].code(k, value);
     if (tag == TAG_IDEM)
-        return load_idem(v, key, r);
-    if (tag == TAG_SPENT) {
-        *(int64_t *)pl_map_put(&v->spent, key) = (int64_t)pl_rd_be64(r);
-        return PL_OK;
-    }
-    struct grant_value *g = pl_map_put(&v->grants, key);
-    g->used = pl_rd_be64(r);
-    g->exp_s = (int64_t)pl_rd_be64(r);
+        ++*(uint64_t *)pl_map_put(&v->callers, ((struct idem_value *)value)->caller);
     return PL_OK;
 }
 
 static pl_err load_item(struct pl_vault *v, struct pl_crypto *c, enum tag tag, struct pl_span body)
 {
-    struct pl_rd r = pl_rd(body);
+    struct coder k = {.r = pl_rd(body)};
     if (tag == TAG_RECORD)
-        return load_record(v, c, &r); /* checks its own end */
+        return load_record(v, c, &k); /* checks its own end */
     if (tag == TAG_HEAD)
-        PL_TRY(load_head(v, c, &r));
-    else if (tag == TAG_SPENT || tag == TAG_GRANT || tag == TAG_IDEM)
-        PL_TRY(load_map(v, tag, &r));
+        PL_TRY(load_head(v, c, &k));
+    else if (tag > TAG_RECORD && tag < TAG_END)
+        PL_TRY(load_table(v, tag, &k));
     else
         PL_REQUIRE(tag == TAG_END, SNAPSHOT_STATE);
-    PL_REQUIRE(pl_rd_end(&r) == PL_OK, SNAPSHOT_STATE);
+    PL_REQUIRE(pl_rd_end(&k.r) == PL_OK, SNAPSHOT_STATE);
     return PL_OK;
 }
 

@@ -28,17 +28,9 @@ static pl_err load_decoy(struct pl_vault *v)
 {
     struct pl_crypto *c;
     PL_TRY(pl_crypto_new(&c));
-    struct policy_ref *ref = calloc(1, sizeof(*ref));
-    pl_err e =
-        ref ? pl_policy_load(&ref->policy, c, pl_span_str(decoy_text), NULL) : PL_FAIL(NO_MEMORY);
+    pl_err e = pl_policy_ref_load(&v->decoy, c, pl_span_str(decoy_text), NULL);
     pl_crypto_free(c);
-    if (e != PL_OK) {
-        free(ref);
-        return e;
-    }
-    ref->refs = 1;
-    v->decoy = ref;
-    return PL_OK;
+    return e;
 }
 
 pl_err pl_vault_new(struct pl_vault **out, const struct pl_vault_self *self,
@@ -56,6 +48,8 @@ pl_err pl_vault_new(struct pl_vault **out, const struct pl_vault_self *self,
     pl_map_init(&v->idem, sizeof(struct idem_value), s);
     pl_map_init(&v->callers, sizeof(uint64_t), s);
     pl_map_init(&v->owners, sizeof(uint64_t), s);
+    pl_map_init(&v->policies, sizeof(struct policy_ref *), s);
+    v->floor_s = INT64_MIN;
     v->loading = pl_wr_heap(2 * SNAPSHOT_ITEM_MAX);
     v->material = pl_wr_heap(PL_ENTRY_BODY_MAX);
     pl_err e = load_decoy(v);
@@ -80,6 +74,7 @@ void pl_vault_free(struct pl_vault *v)
     pl_map_free(&v->idem);
     pl_map_free(&v->callers);
     pl_map_free(&v->owners);
+    pl_map_free(&v->policies);
     pl_wr_free(&v->loading);
     pl_wr_free(&v->material);
     pl_policy_put(v->decoy);
@@ -93,6 +88,12 @@ struct record *pl_vault_find(const struct pl_vault *v, const uint8_t handle[stat
     handle_key(key, handle);
     struct record **r = pl_map_get(&v->records, key);
     return r ? *r : NULL;
+}
+
+struct policy_ref *pl_vault_policy(const struct pl_vault *v, const uint8_t sha256[static 32])
+{
+    struct policy_ref **p = pl_map_get(&v->policies, sha256);
+    return p ? *p : NULL;
 }
 
 static pl_err reserve_order(struct pl_vault *v)
@@ -114,6 +115,7 @@ pl_err pl_vault_reserve(struct pl_vault *v, const struct change *ch)
     PL_TRY(pl_map_reserve(&v->idem, 1));
     PL_TRY(pl_map_reserve(&v->callers, 1));
     PL_TRY(pl_map_reserve(&v->records, 1));
+    PL_TRY(pl_map_reserve(&v->policies, 1));
     PL_TRY(pl_map_reserve(&v->owners, PL_POLICY_PRINCIPALS));
     return reserve_order(v);
 }
@@ -159,9 +161,18 @@ static void count_state(struct pl_vault *v, enum pl_state s, int by)
     v->keys += (uint64_t)by;
 }
 
+static void name_policy(struct pl_vault *v, struct policy_ref *p)
+{
+    if (p->home)
+        return;
+    *(struct policy_ref **)pl_map_put(&v->policies, pl_policy_sha256(p->policy)) = p;
+    p->home = &v->policies;
+}
+
 static void count_owners(struct pl_vault *v, const struct record *r, int by)
 {
     const struct pl_policy *p = r->policy->policy;
+    v->by_anyone += r->birth.by_anyone ? (uint64_t)by : 0;
     for (size_t i = 0; i < pl_policy_principals(p); i++) {
         const struct pl_principal *who = pl_policy_principal(p, i);
         if (who->group != PL_GROUP_OWNER || who->kind != PL_KIND_KEY)
@@ -184,6 +195,7 @@ void pl_vault_put_record(struct pl_vault *v, struct record *r)
         pl_record_put(*at);
     } else {
         v->order[v->order_n++] = (struct listed){r->born, r};
+        name_policy(v, r->policy);
         count_owners(v, r, 1);
     }
     count_state(v, r->state, 1);
@@ -260,6 +272,8 @@ void pl_vault_apply(struct pl_vault *v, const struct change *ch, uint64_t index,
                     struct record *fresh)
 {
     spend(v, ch);
+    if (ch->kind == PL_ENTRY_LAPSE && ch->now.earliest_s > v->floor_s)
+        v->floor_s = ch->now.earliest_s;
     if (fresh)
         pl_vault_put_record(v, fresh);
     if (fresh && fresh->state == PL_STATE_DESTROYED)

@@ -73,7 +73,7 @@ TEST(what_it_says_is_what_holds)
     NEED(CHECK_OK(load_signed(&cfg, document(1, rest), 1, NULL)));
     CHECK(cfg->serial == 3 && cfg->time == PL_TIME_HOST && !cfg->anyone);
     CHECK(cfg->keys_max == 99 && cfg->keys_per_owner == 7 && cfg->allowed == 2);
-    CHECK(pl_config_allows(cfg, who) && !pl_config_allows(cfg, other));
+    CHECK(pl_config_lists(cfg, who) && !pl_config_lists(cfg, other) && !cfg->anyone);
     pl_config_put(cfg);
 }
 
