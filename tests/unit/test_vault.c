@@ -7,25 +7,6 @@
 
 static struct world w;
 
-/* Creates and activates as the owner; the path of the key. */
-static const char *make_active(uint8_t fill, size_t n)
-{
-    struct pl_peer owner = world_peer(&w, &w.owner, NULL);
-    CHECK_OK(
-        world_call(&w, &owner, "POST", "/v1/keys", world_create_body(&w, fill, n, NULL), NULL));
-    CHECK(w.status == 201);
-    const char *path = world_path(&w, "");
-    CHECK_OK(world_call(&w, &owner, "POST", world_path(&w, "/activate"), NULL, NULL));
-    return path;
-}
-
-static const char *join(const char *path, const char *tail)
-{
-    static char out[128];
-    snprintf(out, sizeof(out), "%s%s", path, tail);
-    return out;
-}
-
 /* The share in the last answer. */
 static struct pl_span released(void)
 {
@@ -40,18 +21,18 @@ static struct pl_span released(void)
 TEST(only_the_attested_app_gets_the_share)
 {
     world_open(&w);
-    const char *path = make_active(5, 40);
+    const char *path = world_active(&w, 5, 40);
     struct pl_peer app = world_peer(&w, &w.app, &w.app_claims);
     struct pl_peer changed = world_peer(&w, &w.app, &w.changed_claims);
     struct pl_peer bare = world_peer(&w, &w.app, NULL), owner = world_peer(&w, &w.owner, NULL);
-    CHECK_OK(world_call(&w, &app, "POST", join(path, "/export"), "{}", NULL));
+    CHECK_OK(world_call(&w, &app, "POST", world_join(path, "/export"), "{}", NULL));
     uint8_t want[40];
     memset(want, 5, sizeof(want));
     CHECK_BYTES(released(), PL_ARR(want));
-    CHECK_ERR(world_call(&w, &changed, "POST", join(path, "/export"), "{}", NULL), DENIED);
+    CHECK_ERR(world_call(&w, &changed, "POST", world_join(path, "/export"), "{}", NULL), DENIED);
     CHECK(w.body.n == 0);
-    CHECK_ERR(world_call(&w, &bare, "POST", join(path, "/export"), "{}", NULL), DENIED);
-    CHECK_ERR(world_call(&w, &owner, "POST", join(path, "/export"), "{}", NULL), DENIED);
+    CHECK_ERR(world_call(&w, &bare, "POST", world_join(path, "/export"), "{}", NULL), DENIED);
+    CHECK_ERR(world_call(&w, &owner, "POST", world_join(path, "/export"), "{}", NULL), DENIED);
     CHECK(strstr(w.detail, "export") != NULL); /* the owner is told why */
     world_close(&w);
 }
@@ -59,7 +40,7 @@ TEST(only_the_attested_app_gets_the_share)
 TEST(a_stranger_cannot_tell_a_key_from_none)
 {
     world_open(&w);
-    const char *path = make_active(5, 40), *missing = "/v1/keys/AAAAAAAAAAAAAAAAAAAAAA";
+    const char *path = world_active(&w, 5, 40), *missing = "/v1/keys/AAAAAAAAAAAAAAAAAAAAAA";
     static const char *const tails[][2] = {{"POST", "/export"},
                                            {"POST", "/activate"},
                                            {"GET", ""},
@@ -70,10 +51,11 @@ TEST(a_stranger_cannot_tell_a_key_from_none)
     for (size_t p = 0; p < 3; p++)
         for (size_t i = 0; i < 5; i++) {
             size_t before = w.entries;
-            pl_err a = world_call(&w, &peers[p], tails[i][0], join(path, tails[i][1]), NULL, NULL);
+            pl_err a =
+                world_call(&w, &peers[p], tails[i][0], world_join(path, tails[i][1]), NULL, NULL);
             struct pl_told here = w.told;
-            pl_err b =
-                world_call(&w, &peers[p], tails[i][0], join(missing, tails[i][1]), NULL, NULL);
+            pl_err b = world_call(&w, &peers[p], tails[i][0], world_join(missing, tails[i][1]),
+                                  NULL, NULL);
             CHECK(a != PL_OK && b != PL_OK);
             CHECK(here.code == PL_E_DENIED && w.told.code == PL_E_DENIED);
             CHECK(*here.detail == 0 && *w.told.detail == 0 && *here.pointer == 0);
@@ -90,11 +72,11 @@ TEST(a_prepared_key_is_there_for_its_maker_alone_and_lapses)
     bool more;
     CHECK_OK(world_call(&w, &owner, "POST", "/v1/keys", world_create_body(&w, 9, 40, NULL), NULL));
     const char *path = world_path(&w, "");
-    CHECK_ERR(world_call(&w, &app, "POST", join(path, "/export"), NULL, NULL), DENIED);
+    CHECK_ERR(world_call(&w, &app, "POST", world_join(path, "/export"), NULL, NULL), DENIED);
     CHECK(w.told.code == PL_E_DENIED && *w.told.detail == 0);
-    CHECK_ERR(world_call(&w, &other, "POST", join(path, "/activate"), NULL, NULL), DENIED);
+    CHECK_ERR(world_call(&w, &other, "POST", world_join(path, "/activate"), NULL, NULL), DENIED);
     w.now_s += PL_PREPARED_S + 2000;
-    CHECK_ERR(world_call(&w, &owner, "POST", join(path, "/activate"), NULL, NULL), DENIED);
+    CHECK_ERR(world_call(&w, &owner, "POST", world_join(path, "/activate"), NULL, NULL), DENIED);
     struct pl_vault_status s;
     CHECK_OK(pl_vault_lapse(w.vault, &w.log, (struct pl_interval){w.now_s, w.now_s}, &more));
     pl_vault_status(w.vault, &s);
@@ -122,11 +104,11 @@ TEST(a_deleted_key_releases_nothing_and_goes_after_a_week)
     world_open(&w);
     bool more;
     struct pl_vault_status s;
-    const char *path = make_active(5, 40);
+    const char *path = world_active(&w, 5, 40);
     struct pl_peer owner = world_peer(&w, &w.owner, NULL);
     struct pl_peer app = world_peer(&w, &w.app, &w.app_claims);
     CHECK_OK(world_call(&w, &owner, "DELETE", path, NULL, NULL));
-    CHECK_ERR(world_call(&w, &app, "POST", join(path, "/export"), NULL, NULL), STATE);
+    CHECK_ERR(world_call(&w, &app, "POST", world_join(path, "/export"), NULL, NULL), STATE);
     CHECK_OK(pl_vault_lapse(w.vault, &w.log, (struct pl_interval){w.now_s, w.now_s}, &more));
     pl_vault_status(w.vault, &s);
     CHECK(s.deleted == 1);
@@ -151,34 +133,14 @@ TEST(nobody_creates_in_anothers_name)
     world_close(&w);
 }
 
-static struct pl_act create_act(uint8_t fill)
-{
-    struct pl_act a = {.op = PL_OP_CREATE};
-    struct pl_policy *p = NULL;
-    memcpy(a.vault_id, w.self.vault_id, 32);
-    a.params = (struct pl_params){.type = PL_KEY_RAW_SHARE, .generation = 1};
-    memset(a.params.commitment, fill, 32);
-    memset(a.params.tag, fill, 32);
-    CHECK_OK(pl_policy_load(&p, w.c, pl_span_str(world_policy(&w, fill)), NULL));
-    memcpy(a.params.policy_sha256, pl_policy_sha256(p), 32);
-    pl_policy_free(p);
-    return a;
-}
-
-static const char *statements(const char *carrier)
-{
-    static char out[PL_STATEMENT_BYTES + 8];
-    snprintf(out, sizeof(out), "[%s]", carrier);
-    return out;
-}
-
 TEST(an_owners_request_lets_another_connection_create_once)
 {
     world_open(&w);
-    struct pl_act act = create_act(3);
+    struct pl_act act = world_create_act(&w, 3);
     struct pl_peer other = world_peer(&w, &w.other, NULL), app = world_peer(&w, &w.app, NULL);
     char request[PL_STATEMENT_BYTES + 16];
-    snprintf(request, sizeof(request), "%s", statements(world_request(&w, &act, w.other_spki)));
+    snprintf(request, sizeof(request), "%s",
+             world_statements(world_request(&w, &act, w.other_spki)));
     CHECK_ERR(world_call(&w, &app, "POST", "/v1/keys", world_create_body(&w, 3, 40, request), NULL),
               STATEMENT_REQUESTER);
     CHECK_OK(
@@ -197,79 +159,6 @@ TEST(an_owners_request_lets_another_connection_create_once)
     world_close(&w);
 }
 
-/* The clock goes far ahead, what ended is forgotten, the clock comes back. */
-static void swing_clock(struct pl_vault *v)
-{
-    bool more = true;
-    int64_t later = w.now_s + 100000;
-    for (int i = 0; i < 3; i++) /* the entry that raises the floor, then what it lets go */
-        CHECK_OK(pl_vault_lapse(v, &w.log, (struct pl_interval){later, later}, &more));
-}
-
-TEST(a_spent_statement_stays_spent_when_the_clock_goes_back)
-{
-    world_open(&w);
-    struct pl_act act = create_act(3);
-    struct pl_peer other = world_peer(&w, &w.other, NULL);
-    char request[PL_STATEMENT_BYTES + 16];
-    snprintf(request, sizeof(request), "%s", statements(world_request(&w, &act, w.other_spki)));
-    const char *body = world_create_body(&w, 3, 40, request);
-    CHECK_OK(world_call(&w, &other, "POST", "/v1/keys", body, NULL));
-    CHECK(w.vault->spent.n == 1);
-    swing_clock(w.vault);
-    CHECK(w.vault->spent.n == 0);
-    CHECK(w.entry[w.entries - 1].kind == PL_ENTRY_LAPSE);
-    CHECK_ERR(world_call(&w, &other, "POST", "/v1/keys", body, NULL), STATEMENT_EXPIRED);
-    struct pl_vault *again = world_replay(&w), *loaded = NULL;
-    CHECK_ERR(world_on(&w, again, &other, "POST", "/v1/keys", body, NULL), STATEMENT_EXPIRED);
-    struct pl_span state = world_state(w.vault);
-    CHECK_OK(pl_vault_new(&loaded, &w.self, (const uint8_t[16]){1}));
-    CHECK_OK(pl_vault_load(loaded, w.c, state, true));
-    CHECK(loaded->spent.n == 0);
-    CHECK_ERR(world_on(&w, loaded, &other, "POST", "/v1/keys", body, NULL), STATEMENT_EXPIRED);
-    size_t entries = w.entries;
-    swing_clock(w.vault); /* nothing to forget: nothing is written */
-    CHECK(w.entries == entries);
-    pl_vault_free(again);
-    pl_vault_free(loaded);
-    free((void *)(uintptr_t)state.p);
-    world_close(&w);
-}
-
-/* The owner's grant of `count` keys to whoever runs the app's program; carrier text. */
-static const char *app_grant(uint8_t fill, uint32_t count)
-{
-    static char text[PL_STATEMENT_BYTES + 16];
-    uint8_t target[1][32], random[PL_STATEMENT_FILL];
-    struct pl_act act = create_act(fill), bound = {.op = PL_OP_CREATE, .params = act.params};
-    struct pl_policy *p = NULL;
-    struct pl_statement_draft d = {.typ = PL_TYP_GRANT,
-                                   .op = PL_OP_CREATE,
-                                   .target = (const uint8_t(*)[32])target,
-                                   .targets = 1,
-                                   .iat_s = w.now_s,
-                                   .exp_s = w.now_s + 3000,
-                                   .count = count};
-    struct pl_wr s PL_CLEANUP(pl_wr_free) = pl_wr_heap(PL_STATEMENT_BYTES);
-    struct pl_wr out = pl_wr_fixed(text, sizeof(text) - 2);
-    memcpy(bound.vault_id, act.vault_id, 32);
-    memcpy(d.owner, w.owner_spki, 32);
-    memset(d.id, fill, sizeof(d.id));
-    test_fill(random, sizeof(random), fill);
-    test_fill(d.nonce, sizeof(d.nonce), fill);
-    CHECK_OK(pl_policy_load(&p, w.c, pl_span_str(world_policy(&w, fill)), NULL));
-    d.params = &act.params;
-    d.profile_sha256 = pl_policy_profile_sha256(p, 0);
-    CHECK_OK(pl_target(w.c, target[0], d.typ, d.nonce, &bound));
-    CHECK_OK(pl_statement_build(&s, w.c, &d, random));
-    pl_wr_u8(&out, '[');
-    CHECK_OK(pl_statement_sign(&out, w.c, pl_wr_span(&s), &w.owner));
-    pl_wr_u8(&out, ']');
-    text[out.n] = 0;
-    pl_policy_free(p);
-    return text;
-}
-
 TEST(a_grant_lets_the_attested_app_create_so_many_keys_and_no_restart_refills_it)
 {
     world_open(&w);
@@ -277,17 +166,17 @@ TEST(a_grant_lets_the_attested_app_create_so_many_keys_and_no_restart_refills_it
     struct pl_peer other = world_peer(&w, &w.other, &w.app_claims);
     struct pl_peer changed = world_peer(&w, &w.other, &w.changed_claims);
     struct pl_peer bare = world_peer(&w, &w.app, NULL), owner = world_peer(&w, &w.owner, NULL);
-    const char *grant = app_grant(3, 3);
+    const char *grant = world_grant(&w, 3, 3);
     const char *body = world_create_body(&w, 3, 40, grant);
     CHECK_ERR(world_call(&w, &changed, "POST", "/v1/keys", body, NULL), GRANT_PROFILE);
     CHECK_ERR(world_call(&w, &bare, "POST", "/v1/keys", body, NULL), GRANT_PROFILE);
     CHECK_OK(world_call(&w, &app, "POST", "/v1/keys", body, NULL));
     const char *path = world_path(&w, "");
-    CHECK_ERR(world_call(&w, &app, "POST", join(path, "/export"), NULL, NULL), STATE);
-    CHECK_ERR(world_call(&w, &changed, "POST", join(path, "/activate"), NULL, NULL), DENIED);
-    CHECK_OK(
-        world_call(&w, &other, "POST", join(path, "/activate"), NULL, NULL)); /* same program */
-    CHECK_OK(world_call(&w, &app, "POST", join(path, "/export"), NULL, NULL));
+    CHECK_ERR(world_call(&w, &app, "POST", world_join(path, "/export"), NULL, NULL), STATE);
+    CHECK_ERR(world_call(&w, &changed, "POST", world_join(path, "/activate"), NULL, NULL), DENIED);
+    CHECK_OK(world_call(&w, &other, "POST", world_join(path, "/activate"), NULL,
+                        NULL)); /* same program */
+    CHECK_OK(world_call(&w, &app, "POST", world_join(path, "/export"), NULL, NULL));
     CHECK_ERR(world_call(&w, &app, "DELETE", path, NULL, NULL), DENIED); /* it owns nothing */
     CHECK_OK(world_call(&w, &owner, "GET", path, NULL, NULL));
     CHECK(memmem(w.body.p, w.body.n, "\"granted\"", 9) != NULL);
@@ -308,76 +197,17 @@ TEST(a_grant_lets_the_attested_app_create_so_many_keys_and_no_restart_refills_it
     world_close(&w);
 }
 
-TEST(a_used_grant_stays_used_when_the_clock_goes_back)
-{
-    world_open(&w);
-    struct pl_peer app = world_peer(&w, &w.app, &w.app_claims);
-    const char *body = world_create_body(&w, 3, 40, app_grant(3, 1));
-    CHECK_OK(world_call(&w, &app, "POST", "/v1/keys", body, NULL));
-    CHECK_ERR(world_call(&w, &app, "POST", "/v1/keys", body, NULL), GRANT_USED);
-    swing_clock(w.vault);
-    CHECK(w.vault->grants.n == 0);
-    CHECK_ERR(world_call(&w, &app, "POST", "/v1/keys", body, NULL), STATEMENT_EXPIRED);
-    world_close(&w);
-}
-
-TEST(whoever_may_create_as_anyone_cannot_fill_the_vault)
-{
-    world_open(&w);
-    struct pl_peer owner = world_peer(&w, &w.owner, NULL);
-    w.vault->config->anyone = true;
-    w.vault->config->anyone_keys = 2;
-    w.vault->config->allowed = 0;
-    for (uint8_t i = 0; i < 3; i++) {
-        pl_err e = world_call(&w, &owner, "POST", "/v1/keys", world_create_body(&w, i, 40, NULL),
-                              i ? NULL : "one");
-        CHECK(pl_err_code(e) == (i < 2 ? PL_E_OK : PL_E_VAULT_FULL));
-    }
-    const char *first = world_create_body(&w, 0, 40, NULL);
-    CHECK_OK(world_call(&w, &owner, "POST", "/v1/keys", first, "one")); /* told, not made */
-    struct pl_vault *again = world_replay(&w);
-    CHECK(again->by_anyone == 2);
-    w.vault->config->allowed = 1; /* the owner is on the list again */
-    CHECK_OK(world_call(&w, &owner, "POST", "/v1/keys", world_create_body(&w, 9, 40, NULL), NULL));
-    CHECK(w.vault->by_anyone == 2);
-    first = world_create_body(&w, 0, 40, NULL);
-    CHECK_OK(world_call(&w, &owner, "POST", "/v1/keys", first, "one"));
-    CHECK_OK(world_call(&w, &owner, "DELETE", world_path(&w, ""), NULL, NULL));
-    CHECK(w.vault->by_anyone == 1);
-    pl_vault_free(again);
-    world_close(&w);
-}
-
-TEST(keys_with_one_policy_hold_it_once)
-{
-    world_open(&w);
-    const char *path = make_active(5, 40);
-    make_active(5, 41);
-    make_active(6, 40);
-    CHECK(w.vault->policies.n == 2 && w.vault->records.n == 3);
-    struct pl_vault *again = world_replay(&w), *loaded = NULL;
-    struct pl_span state = world_state(w.vault);
-    CHECK_OK(pl_vault_new(&loaded, &w.self, (const uint8_t[16]){1}));
-    CHECK_OK(pl_vault_load(loaded, w.c, state, true));
-    CHECK(again->policies.n == 2 && loaded->policies.n == 2);
-    struct pl_peer owner = world_peer(&w, &w.owner, NULL);
-    CHECK_OK(world_call(&w, &owner, "GET", join(path, "/policy"), NULL, NULL));
-    pl_vault_free(again);
-    pl_vault_free(loaded);
-    free((void *)(uintptr_t)state.p);
-    world_close(&w);
-}
-
 TEST(no_byte_of_a_grant_or_request_can_be_changed)
 {
     world_open(&w);
     struct pl_peer app = world_peer(&w, &w.app, &w.app_claims);
     struct pl_peer other = world_peer(&w, &w.other, NULL);
-    struct pl_act act = create_act(3);
+    struct pl_act act = world_create_act(&w, 3);
     static char bad[160 * 1024], grant[PL_STATEMENT_BYTES + 16], request[PL_STATEMENT_BYTES + 16];
     struct pl_vault_status s;
-    snprintf(grant, sizeof(grant), "%s", app_grant(3, 3));
-    snprintf(request, sizeof(request), "%s", statements(world_request(&w, &act, w.other_spki)));
+    snprintf(grant, sizeof(grant), "%s", world_grant(&w, 3, 3));
+    snprintf(request, sizeof(request), "%s",
+             world_statements(world_request(&w, &act, w.other_spki)));
     for (int which = 0; which < 2; which++) {
         const char *carrier = which ? request : grant;
         snprintf(bad, sizeof(bad), "%s", world_create_body(&w, 3, 40, carrier));
@@ -459,49 +289,6 @@ TEST(a_repeated_request_is_answered_not_done_again)
     world_close(&w);
 }
 
-/* The same body, but nobody may do `op` from a time 5,000 seconds ahead on. */
-static const char *with_a_deadline(const char *body, const char *op)
-{
-    static char text[160 * 1024];
-    char until[PL_TIME_LEN + 1];
-    const char *at = strstr(body, "\"operations\":[");
-    if (!CHECK(at != NULL))
-        return body;
-    at += strlen("\"operations\":[");
-    pl_time_format(until, w.now_s + 5000);
-    snprintf(text, sizeof(text),
-             "%.*s{\"id\":\"late\",\"deny\":[\"%s\"],\"to\":[\"*\"],\"when\":{\"time\":{"
-             "\"from\":\"%s\"}}},%s",
-             (int)(at - body), body, op, until, at);
-    return text;
-}
-
-TEST(a_repeated_request_is_decided_again)
-{
-    world_open(&w);
-    struct pl_peer owner = world_peer(&w, &w.owner, NULL);
-    static const char *const ops[][3] = {
-        {"create", "POST", NULL}, {"activate", "POST", "/activate"}, {"delete", "DELETE", ""}};
-    for (size_t i = 0; i < 3; i++) {
-        const char *body = with_a_deadline(world_create_body(&w, (uint8_t)i, 40, NULL), ops[i][0]);
-        CHECK_OK(world_call(&w, &owner, "POST", "/v1/keys", body, i ? NULL : "made"));
-        const char *path = ops[i][2] ? world_path(&w, "") : "/v1/keys";
-        if (i == 2)
-            CHECK_OK(world_call(&w, &owner, "POST", join(path, "/activate"), NULL, NULL));
-        const char *again = ops[i][2] ? NULL : body, *at = join(path, ops[i][2] ? ops[i][2] : "");
-        for (int n = 0; n < 2; n++)
-            CHECK_OK(world_call(&w, &owner, ops[i][1], at, again, "made"));
-        size_t entries = w.entries;
-        w.now_s += 10000;
-        CHECK(world_call(&w, &owner, ops[i][1], at, again, "made") != PL_OK);
-        CHECK(w.body.n == 0);
-        CHECK(w.entries <= entries + 1); /* at most the refusal */
-        w.now_s -= 10000;
-        CHECK_OK(world_call(&w, &owner, ops[i][1], at, again, "made"));
-    }
-    world_close(&w);
-}
-
 TEST(replay_and_snapshot_give_the_same_state)
 {
     world_open(&w);
@@ -509,11 +296,11 @@ TEST(replay_and_snapshot_give_the_same_state)
     struct pl_peer app = world_peer(&w, &w.app, &w.app_claims);
     char last[96] = "";
     for (uint8_t i = 1; i <= 20; i++) {
-        snprintf(last, sizeof(last), "%s", make_active(i, (size_t)i * 100));
+        snprintf(last, sizeof(last), "%s", world_active(&w, i, (size_t)i * 100));
         if (i % 5 == 0)
             CHECK_OK(world_call(&w, &owner, "DELETE", last, NULL, "again"));
         else
-            CHECK_OK(world_call(&w, &app, "POST", join(last, "/export"), NULL, NULL));
+            CHECK_OK(world_call(&w, &app, "POST", world_join(last, "/export"), NULL, NULL));
     }
     struct pl_vault *replayed = world_replay(&w), *loaded = NULL;
     struct pl_span a = world_state(w.vault), b = world_state(replayed);
@@ -526,7 +313,7 @@ TEST(replay_and_snapshot_give_the_same_state)
     }
     struct pl_span c = world_state(loaded);
     CHECK_BYTES(c, a);
-    CHECK_ERR(world_on(&w, loaded, &app, "POST", join(last, "/export"), NULL, NULL), STATE);
+    CHECK_ERR(world_on(&w, loaded, &app, "POST", world_join(last, "/export"), NULL, NULL), STATE);
     pl_vault_free(replayed);
     pl_vault_free(loaded);
     free((void *)(uintptr_t)a.p), free((void *)(uintptr_t)b.p), free((void *)(uintptr_t)c.p);
@@ -536,7 +323,7 @@ TEST(replay_and_snapshot_give_the_same_state)
 TEST(a_snapshot_cut_anywhere_does_not_load)
 {
     world_open(&w);
-    make_active(5, 40);
+    world_active(&w, 5, 40);
     struct pl_span a = world_state(w.vault);
     for (size_t n = 0; n < a.n; n += 7) {
         struct pl_vault *v = NULL;
@@ -551,7 +338,7 @@ TEST(a_snapshot_cut_anywhere_does_not_load)
 TEST(entries_cut_or_lengthened_do_not_replay)
 {
     world_open(&w);
-    make_active(5, 40);
+    world_active(&w, 5, 40);
     struct change ch;
     for (size_t i = 0; i < w.entries; i++) {
         struct pl_span body = w.entry[i].body;
@@ -573,7 +360,7 @@ TEST(entries_cut_or_lengthened_do_not_replay)
 TEST(a_permit_works_once)
 {
     world_open(&w);
-    const char *path = make_active(5, 40);
+    const char *path = world_active(&w, 5, 40);
     struct pl_peer app = world_peer(&w, &w.app, &w.app_claims);
     struct pl_env env = {.crypto = w.c,
                          .keys = &w.keys,
@@ -582,7 +369,7 @@ TEST(a_permit_works_once)
                          .now = {w.now_s, w.now_s}};
     struct pl_call call = {0};
     uint64_t wait;
-    CHECK_OK(pl_call_route(&call, PL_LIT("POST"), pl_span_str(join(path, "/export"))));
+    CHECK_OK(pl_call_route(&call, PL_LIT("POST"), pl_span_str(world_join(path, "/export"))));
     pl_turn_begin(w.vault, w.turn, &call, &app);
     CHECK_ERR(pl_turn_finish(w.turn, &env, &w.body, &w.status), BUG); /* before commit */
     CHECK_OK(pl_turn_prepare(w.turn, &env));
@@ -600,7 +387,7 @@ TEST(a_permit_works_once)
 TEST(a_change_in_between_is_decided_again)
 {
     world_open(&w);
-    const char *path = make_active(5, 40);
+    const char *path = world_active(&w, 5, 40);
     struct pl_peer app = world_peer(&w, &w.app, &w.app_claims);
     struct pl_peer owner = world_peer(&w, &w.owner, NULL);
     struct pl_env env = {.crypto = w.c,
@@ -612,7 +399,7 @@ TEST(a_change_in_between_is_decided_again)
     struct pl_turn *mine = NULL, *keep = w.turn;
     uint64_t wait;
     CHECK_OK(pl_turn_new(&mine));
-    CHECK_OK(pl_call_route(&call, PL_LIT("POST"), pl_span_str(join(path, "/export"))));
+    CHECK_OK(pl_call_route(&call, PL_LIT("POST"), pl_span_str(world_join(path, "/export"))));
     pl_turn_begin(w.vault, mine, &call, &app);
     CHECK_OK(pl_turn_prepare(mine, &env));
     CHECK_OK(world_call(&w, &owner, "DELETE", path, NULL, NULL));
@@ -641,18 +428,18 @@ TEST(a_full_or_locked_log_changes_nothing)
 TEST(a_locked_log_still_lets_a_key_be_deleted)
 {
     world_open(&w);
-    const char *path = make_active(5, 40);
+    const char *path = world_active(&w, 5, 40);
     struct pl_peer owner = world_peer(&w, &w.owner, NULL);
     struct pl_peer app = world_peer(&w, &w.app, &w.app_claims);
     size_t entries = w.entries;
     w.room = PL_FAIL(LOG_LOCKED);
-    CHECK_ERR(world_call(&w, &app, "POST", join(path, "/export"), NULL, NULL), LOG_LOCKED);
+    CHECK_ERR(world_call(&w, &app, "POST", world_join(path, "/export"), NULL, NULL), LOG_LOCKED);
     CHECK(w.body.n == 0);
     CHECK_OK(world_call(&w, &owner, "DELETE", path, NULL, NULL));
     CHECK(w.status == 202);
     CHECK(memmem(w.body.p, w.body.n, "\"pending\":true", 14) != NULL);
     CHECK(w.entries == entries);
-    CHECK_ERR(world_call(&w, &app, "POST", join(path, "/export"), NULL, NULL), STATE);
+    CHECK_ERR(world_call(&w, &app, "POST", world_join(path, "/export"), NULL, NULL), STATE);
     w.room = PL_OK;
     world_close(&w);
 }
@@ -664,7 +451,7 @@ TEST(a_time_that_is_not_known_ends_nothing)
     struct pl_vault_status s;
     struct pl_peer owner = world_peer(&w, &w.owner, NULL);
     const char *body = world_create_body(&w, 5, 40, NULL);
-    const char *gone = make_active(6, 40);
+    const char *gone = world_active(&w, 6, 40);
     w.no_time = true;
     CHECK_OK(world_call(&w, &owner, "DELETE", gone, NULL, NULL));
     body = world_create_body(&w, 5, 40, NULL);
@@ -682,25 +469,25 @@ TEST(a_time_that_is_not_known_ends_nothing)
 TEST(claims_that_expired_meanwhile_release_nothing)
 {
     world_open(&w);
-    const char *path = make_active(5, 40);
+    const char *path = world_active(&w, 5, 40);
     w.app_claims.latest_s = w.now_s + 1000;
     struct pl_peer app = world_peer(&w, &w.app, &w.app_claims);
-    CHECK_OK(world_call(&w, &app, "POST", join(path, "/export"), NULL, NULL));
+    CHECK_OK(world_call(&w, &app, "POST", world_join(path, "/export"), NULL, NULL));
     w.now_s += 800; /* within the doubt about the time */
-    CHECK_ERR(world_call(&w, &app, "POST", join(path, "/export"), NULL, NULL), DENIED);
+    CHECK_ERR(world_call(&w, &app, "POST", world_join(path, "/export"), NULL, NULL), DENIED);
     w.now_s += 5000;
-    CHECK_ERR(world_call(&w, &app, "POST", join(path, "/export"), NULL, NULL), DENIED);
+    CHECK_ERR(world_call(&w, &app, "POST", world_join(path, "/export"), NULL, NULL), DENIED);
     CHECK(w.body.n == 0);
     w.now_s -= 5800;
     w.no_time = true;
-    CHECK_ERR(world_call(&w, &app, "POST", join(path, "/export"), NULL, NULL), DENIED);
+    CHECK_ERR(world_call(&w, &app, "POST", world_join(path, "/export"), NULL, NULL), DENIED);
     world_close(&w);
 }
 
 TEST(a_repeated_deletion_of_a_locked_vault_is_still_pending)
 {
     world_open(&w);
-    const char *path = make_active(5, 40);
+    const char *path = world_active(&w, 5, 40);
     struct pl_peer owner = world_peer(&w, &w.owner, NULL);
     w.room = PL_FAIL(LOG_LOCKED);
     for (int i = 0; i < 2; i++) {
@@ -715,7 +502,7 @@ TEST(a_repeated_deletion_of_a_locked_vault_is_still_pending)
 TEST(strangers_write_nothing_into_the_log)
 {
     world_open(&w);
-    const char *path = make_active(5, 40);
+    const char *path = world_active(&w, 5, 40);
     struct pl_peer peers[] = {world_peer(&w, &w.other, NULL), world_peer(&w, NULL, NULL),
                               world_peer(&w, &w.other, &w.changed_claims)};
     static const char *const tails[][3] = {
@@ -729,7 +516,7 @@ TEST(strangers_write_nothing_into_the_log)
         (void)!world_call(&w, &peers[p], "GET", "/v1/keys", NULL, NULL);
         CHECK(memmem(w.body.p, w.body.n, "handle", 6) == NULL);
         for (size_t i = 0; i < 5; i++)
-            CHECK(world_call(&w, &peers[p], tails[i][0], join(path, tails[i][1]), tails[i][2],
+            CHECK(world_call(&w, &peers[p], tails[i][0], world_join(path, tails[i][1]), tails[i][2],
                              NULL) != PL_OK);
     }
     pl_vault_status(w.vault, &after);
@@ -752,41 +539,23 @@ static enum pl_code last_refusal(void)
 TEST(every_refusal_of_a_principal_is_an_entry)
 {
     world_open(&w);
-    const char *path = make_active(5, 40);
+    const char *path = world_active(&w, 5, 40);
     struct pl_act act = {.op = PL_OP_DELETE, .policy_version = 1};
     struct pl_peer owner = world_peer(&w, &w.owner, NULL);
     char body[PL_STATEMENT_BYTES + 64];
     size_t entries = w.entries;
-    CHECK_ERR(world_call(&w, &owner, "POST", join(path, "/export"), NULL, NULL), DENIED);
+    CHECK_ERR(world_call(&w, &owner, "POST", world_join(path, "/export"), NULL, NULL), DENIED);
     CHECK(w.entries == ++entries && last_refusal() == PL_E_DENIED);
     /* a statement for another key: refused before the decision */
     memcpy(act.vault_id, w.self.vault_id, 32);
     snprintf(body, sizeof(body), "{\"statements\":[%s]}", world_request(&w, &act, w.owner_spki));
     CHECK_ERR(world_call(&w, &owner, "DELETE", path, body, NULL), STATEMENT_TARGET);
     CHECK(w.entries == ++entries && last_refusal() == PL_E_STATEMENT_TARGET);
-    CHECK_ERR(world_call(&w, &owner, "POST", join(path, "/export"), "{\"x\":1}", NULL),
+    CHECK_ERR(world_call(&w, &owner, "POST", world_join(path, "/export"), "{\"x\":1}", NULL),
               JSON_UNKNOWN);
     CHECK(w.entries == ++entries && last_refusal() == PL_E_JSON_UNKNOWN);
     struct pl_vault *again = world_replay(&w);
     pl_vault_free(again);
-    world_close(&w);
-}
-
-TEST(lists_show_what_the_caller_may_list_page_by_page)
-{
-    world_open(&w);
-    struct pl_peer owner = world_peer(&w, &w.owner, NULL), other = world_peer(&w, &w.other, NULL);
-    for (int i = 0; i < 300; i++)
-        make_active((uint8_t)i, 33);
-    CHECK_OK(world_call(&w, &owner, "GET", "/v1/keys", NULL, NULL));
-    const char *next = memmem(w.body.p, w.body.n, "\"next\":", 7);
-    NEED(CHECK(next != NULL));
-    char path[64];
-    snprintf(path, sizeof(path), "/v1/keys?page=%llu", strtoull(next + 7, NULL, 10));
-    CHECK_OK(world_call(&w, &owner, "GET", path, NULL, NULL));
-    CHECK(memmem(w.body.p, w.body.n, "\"next\":", 7) == NULL);
-    CHECK_OK(world_call(&w, &other, "GET", "/v1/keys", NULL, NULL));
-    CHECK(memmem(w.body.p, w.body.n, "handle", 6) == NULL);
     world_close(&w);
 }
 
@@ -797,8 +566,8 @@ TEST(shares_of_every_size_up_to_the_limit)
     struct pl_peer owner = world_peer(&w, &w.owner, NULL);
     struct pl_peer app = world_peer(&w, &w.app, &w.app_claims);
     for (size_t i = 0; i < 4; i++) {
-        const char *path = make_active(7, sizes[i]);
-        CHECK_OK(world_call(&w, &app, "POST", join(path, "/export"), NULL, NULL));
+        const char *path = world_active(&w, 7, sizes[i]);
+        CHECK_OK(world_call(&w, &app, "POST", world_join(path, "/export"), NULL, NULL));
         CHECK(released().n == sizes[i]);
     }
     CHECK_ERR(world_call(&w, &owner, "POST", "/v1/keys",

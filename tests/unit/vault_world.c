@@ -275,3 +275,77 @@ const char *world_request(struct world *w, const struct pl_act *act,
     text[out.n] = 0;
     return text;
 }
+
+/* Creates and activates as the owner; the path of the key. */
+const char *world_active(struct world *w, uint8_t fill, size_t n)
+{
+    struct pl_peer owner = world_peer(w, &w->owner, NULL);
+    CHECK_OK(world_call(w, &owner, "POST", "/v1/keys", world_create_body(w, fill, n, NULL), NULL));
+    CHECK(w->status == 201);
+    const char *path = world_path(w, "");
+    CHECK_OK(world_call(w, &owner, "POST", world_path(w, "/activate"), NULL, NULL));
+    return path;
+}
+
+const char *world_join(const char *path, const char *tail)
+{
+    static char out[128];
+    snprintf(out, sizeof(out), "%s%s", path, tail);
+    return out;
+}
+
+struct pl_act world_create_act(struct world *w, uint8_t fill)
+{
+    struct pl_act a = {.op = PL_OP_CREATE};
+    struct pl_policy *p = NULL;
+    memcpy(a.vault_id, w->self.vault_id, 32);
+    a.params = (struct pl_params){.type = PL_KEY_RAW_SHARE, .generation = 1};
+    memset(a.params.commitment, fill, 32);
+    memset(a.params.tag, fill, 32);
+    CHECK_OK(pl_policy_load(&p, w->c, pl_span_str(world_policy(w, fill)), NULL));
+    memcpy(a.params.policy_sha256, pl_policy_sha256(p), 32);
+    pl_policy_free(p);
+    return a;
+}
+
+const char *world_statements(const char *carrier)
+{
+    static char out[PL_STATEMENT_BYTES + 8];
+    snprintf(out, sizeof(out), "[%s]", carrier);
+    return out;
+}
+
+/* The owner's grant of `count` keys to whoever runs the app's program; carrier text. */
+const char *world_grant(struct world *w, uint8_t fill, uint32_t count)
+{
+    static char text[PL_STATEMENT_BYTES + 16];
+    uint8_t target[1][32], random[PL_STATEMENT_FILL];
+    struct pl_act act = world_create_act(w, fill),
+                  bound = {.op = PL_OP_CREATE, .params = act.params};
+    struct pl_policy *p = NULL;
+    struct pl_statement_draft d = {.typ = PL_TYP_GRANT,
+                                   .op = PL_OP_CREATE,
+                                   .target = (const uint8_t(*)[32])target,
+                                   .targets = 1,
+                                   .iat_s = w->now_s,
+                                   .exp_s = w->now_s + 3000,
+                                   .count = count};
+    struct pl_wr s PL_CLEANUP(pl_wr_free) = pl_wr_heap(PL_STATEMENT_BYTES);
+    struct pl_wr out = pl_wr_fixed(text, sizeof(text) - 2);
+    memcpy(bound.vault_id, act.vault_id, 32);
+    memcpy(d.owner, w->owner_spki, 32);
+    memset(d.id, fill, sizeof(d.id));
+    test_fill(random, sizeof(random), fill);
+    test_fill(d.nonce, sizeof(d.nonce), fill);
+    CHECK_OK(pl_policy_load(&p, w->c, pl_span_str(world_policy(w, fill)), NULL));
+    d.params = &act.params;
+    d.profile_sha256 = pl_policy_profile_sha256(p, 0);
+    CHECK_OK(pl_target(w->c, target[0], d.typ, d.nonce, &bound));
+    CHECK_OK(pl_statement_build(&s, w->c, &d, random));
+    pl_wr_u8(&out, '[');
+    CHECK_OK(pl_statement_sign(&out, w->c, pl_wr_span(&s), &w->owner));
+    pl_wr_u8(&out, ']');
+    text[out.n] = 0;
+    pl_policy_free(p);
+    return text;
+}

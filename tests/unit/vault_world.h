@@ -60,4 +60,12 @@ struct pl_span world_state(struct pl_vault *v);
 const char *world_request(struct world *w, const struct pl_act *act,
                           const uint8_t requester[static 32]);
 
+/* Creates and activates a key as the owner: a share of n bytes; its path. */
+const char *world_active(struct world *w, uint8_t fill, size_t n);
+const char *world_join(const char *path, const char *tail); /* static */
+struct pl_act world_create_act(struct world *w, uint8_t fill);
+const char *world_statements(const char *carrier); /* as an array; static */
+/* The owner's grant of `count` keys to whoever runs the app's program, as an array; static. */
+const char *world_grant(struct world *w, uint8_t fill, uint32_t count);
+
 #endif
