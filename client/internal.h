@@ -7,7 +7,7 @@
 #include "attest/entry.h"
 #include "attest/identity.h"
 #include "attest/ratls.h"
-#include "attest/session.h"
+#include "attest/session_state.h"
 #include "platform/net/net.h"
 #include "platform/platform.h"
 #include "platform/tee/tee.h"
@@ -99,9 +99,10 @@ struct pl_vc {
     struct pl_place place;
     struct pl_link *link; /* NULL: closed */
     enum pl_vc_state state;
-    struct pl_claims claims; /* of the channel's evidence */
+    struct pl_session_state session;
+    size_t profile;                  /* of the anchor, that it satisfies */
+    struct pl_session_profiles want; /* that one; none without an anchor */
     struct pl_vault_self self;
-    unsigned profile; /* of the anchor, that it satisfies */
     unsigned tries;
     struct pl_wr body; /* of a request that may be repeated; wiped */
     char method[8], path[96], idem[33];
@@ -110,6 +111,9 @@ struct pl_vc {
 /* Asks on a bound connection (READY or DONE, asserted): nothing secret can be sent before. The body
  * is copied. */
 void pl_vc_ask(struct pl_vc *vc, const char *method, const char *path, struct pl_span body);
+typedef pl_err pl_vc_reader(struct pl_vc *vc, struct pl_api_in *in);
+/* The reader says whether the answer is good; its scratch is locked. Then done, or failed. */
+void pl_vc_take(struct pl_vc *vc, struct pl_span body, pl_vc_reader *reader);
 void pl_vc_done(struct pl_vc *vc);             /* the answer is good */
 void pl_vc_fail(struct pl_vc *vc, pl_err why); /* closes; the first reason stays */
 

@@ -7,22 +7,8 @@
 
 /* ---- status and delete: the descriptor's vaults, checked as for recover ---- */
 
-static void ask_each(struct pl_vc *vc, const char *method)
-{
-    struct recover *r = vc->fan->user;
-    const struct pl_api_descriptor_vault *v = &r->d.m.vaults.v[vc - vc->fan->vc];
-    char path[96];
-    pl_err e = pl_recover_signer(r, vc);
-    if (e != PL_OK) {
-        pl_vc_fail(vc, e);
-        return;
-    }
-    pl_key_path(path, v->handle, "");
-    pl_vc_ask(vc, method, path, (struct pl_span){0});
-}
-
-static void ready_status(struct pl_vc *vc) { ask_each(vc, "GET"); }
-static void ready_delete(struct pl_vc *vc) { ask_each(vc, "DELETE"); }
+static void ready_status(struct pl_vc *vc) { pl_recover_ask(vc, "GET", ""); }
+static void ready_delete(struct pl_vc *vc) { pl_recover_ask(vc, "DELETE", ""); }
 
 static pl_err take_key(struct pl_vc *vc, struct pl_api_in *in)
 {
@@ -47,27 +33,16 @@ static pl_err take_receipt(struct pl_vc *vc, struct pl_api_in *in)
     return PL_OK;
 }
 
-static void take(struct pl_vc *vc, struct pl_span body,
-                 pl_err (*reader)(struct pl_vc *vc, struct pl_api_in *in))
+static void answer_status(struct pl_vc *vc, struct pl_span body) { pl_vc_take(vc, body, take_key); }
+static void answer_delete(struct pl_vc *vc, struct pl_span body)
 {
-    struct pl_app *app = vc->fan->app;
-    struct pl_api_in in = {.body = body, .scratch = &app->secrets};
-    size_t mark = pl_arena_mark(&app->secrets);
-    pl_err e = reader(vc, &in);
-    pl_arena_release(&app->secrets, mark);
-    if (e == PL_OK)
-        pl_vc_done(vc);
-    else
-        pl_vc_fail(vc, e);
+    pl_vc_take(vc, body, take_receipt);
 }
-
-static void answer_status(struct pl_vc *vc, struct pl_span body) { take(vc, body, take_key); }
-static void answer_delete(struct pl_vc *vc, struct pl_span body) { take(vc, body, take_receipt); }
 
 static const struct pl_fan_events events_status = {ready_status, answer_status, NULL};
 static const struct pl_fan_events events_delete = {ready_delete, answer_delete, NULL};
 
-static bool step_each(struct pl_work *w)
+bool pl_step_each(struct pl_work *w)
 {
     pl_fan_step(&w->fan);
     if (pl_fan_settled(&w->fan))
@@ -75,7 +50,7 @@ static bool step_each(struct pl_work *w)
     return w->done;
 }
 
-static size_t answered(const struct pl_report *r)
+size_t pl_answered(const struct pl_report *r)
 {
     size_t n = 0;
     for (size_t i = 0; i < r->vaults; i++)
@@ -92,13 +67,13 @@ static pl_err each(struct pl_app *app, const struct pl_recover_order *order,
         memset(report, 0, sizeof(*report));
     PL_TRY(pl_recover_new(&r, app));
     r->w.fan.events = events;
-    r->w.step = step_each;
+    r->w.step = pl_step_each;
     r->need = 1;
     r->any_bound = order->bound == NULL;
     pl_err e = pl_recover_open(r, order);
     if (e == PL_OK) {
         pl_work_run(&r->w);
-        size_t got = answered(&r->w.report);
+        size_t got = pl_answered(&r->w.report);
         e = got >= (want ? want : r->w.report.vaults) ? PL_OK : PL_FAIL(RECOVER_FEW);
     }
     if (report)
@@ -157,7 +132,7 @@ static pl_err open_single(struct single *s, struct pl_app *app, const struct pl_
 {
     PL_TRY(pl_work_begin(&s->w, app));
     PL_TRY(pl_fan_open(&s->w.fan, app, 1));
-    s->w.step = step_each;
+    s->w.step = pl_step_each;
     s->w.fan.user = s;
     s->w.fan.deadline_ms = pl_now_ms() + (deadline_ms ? deadline_ms : PL_RECOVER_MS);
     pl_fan_place(&s->w.fan, 0, place);
@@ -196,7 +171,7 @@ pl_err pl_vault_call(struct pl_app *app, const struct pl_call_order *order, stru
 
 static void show_claims(struct pl_jw *j, const struct pl_vc *vc)
 {
-    const struct pl_claims *c = &vc->claims;
+    const struct pl_claims *c = pl_session_leaf_claims(&vc->session);
     pl_jw_open(j, '{');
     pl_jw_key(j, "config_root");
     pl_jw_hex(j, PL_ARR(c->pleiad.config_root));

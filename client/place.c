@@ -15,8 +15,10 @@ void pl_place_of(struct pl_place *out, const struct pl_api_descriptor_vault *v)
         snprintf(out->endpoint, sizeof(out->endpoint), "%s", (const char *)v->endpoints.v[0].p);
 }
 
-bool pl_same_platform(const struct pl_claims *a, const struct pl_claims *b)
+bool pl_same_platform(const struct pl_vc *one, const struct pl_vc *other)
 {
+    const struct pl_claims *a = pl_session_leaf_claims(&one->session);
+    const struct pl_claims *b = pl_session_leaf_claims(&other->session);
     return a->platform_id_n == b->platform_id_n &&
            memcmp(a->platform_id, b->platform_id, a->platform_id_n) == 0;
 }

@@ -5,6 +5,6 @@
 #include "client/internal.h"
 
 void pl_place_of(struct pl_place *out, const struct pl_api_descriptor_vault *v);
-bool pl_same_platform(const struct pl_claims *a, const struct pl_claims *b);
+bool pl_same_platform(const struct pl_vc *a, const struct pl_vc *b); /* both verified */
 
 #endif

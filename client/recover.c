@@ -109,13 +109,24 @@ pl_err pl_recover_open(struct recover *r, const struct pl_recover_order *o)
 }
 
 /* That the vault's listed key signed what the descriptor holds, known once it is verified. */
-pl_err pl_recover_signer(const struct recover *r, const struct pl_vc *vc)
+static bool signer_listed(const struct recover *r, const struct pl_vc *vc)
 {
     const struct pl_pub *listed = &vc->self.use[PL_USE_ATTESTATION];
     const struct pl_pub *signer = &r->v[vc - r->w.fan.vc].signer;
-    PL_REQUIRE(signer->type == listed->type, ANCHOR_STATEMENT);
-    PL_REQUIRE(memcmp(signer->raw, listed->raw, sizeof(signer->raw)) == 0, ANCHOR_STATEMENT);
-    return PL_OK;
+    return signer->type == listed->type &&
+           memcmp(signer->raw, listed->raw, sizeof(signer->raw)) == 0;
+}
+
+void pl_recover_ask(struct pl_vc *vc, const char *method, const char *rest)
+{
+    const struct recover *r = vc->fan->user;
+    char path[96];
+    if (!signer_listed(r, vc)) {
+        pl_vc_fail(vc, PL_FAIL(ANCHOR_STATEMENT));
+        return;
+    }
+    pl_key_path(path, r->d.m.vaults.v[vc - vc->fan->vc].handle, rest);
+    pl_vc_ask(vc, method, path, *rest ? PL_LIT("{}") : (struct pl_span){0});
 }
 
 void pl_recover_end(struct pl_work *w)
@@ -128,20 +139,6 @@ void pl_recover_end(struct pl_work *w)
 }
 
 /* ---- shares ---- */
-
-static void on_ready(struct pl_vc *vc)
-{
-    struct recover *r = vc->fan->user;
-    const struct pl_api_descriptor_vault *v = &r->d.m.vaults.v[vc - vc->fan->vc];
-    char path[96];
-    pl_err e = pl_recover_signer(r, vc);
-    if (e != PL_OK) {
-        pl_vc_fail(vc, e);
-        return;
-    }
-    pl_key_path(path, v->handle, "/export");
-    pl_vc_ask(vc, "POST", path, PL_LIT("{}"));
-}
 
 /* Room for all shares of this length and for combining them, in locked memory. */
 static pl_err make_room(struct recover *r, size_t y_bytes)
@@ -161,7 +158,7 @@ static pl_err make_room(struct recover *r, size_t y_bytes)
 static pl_err check_platform(const struct recover *r, const struct pl_vc *vc)
 {
     for (size_t i = 0; i < r->shares; i++)
-        PL_REQUIRE(!pl_same_platform(&r->w.fan.vc[r->from[i]].claims, &vc->claims), PLATFORM_TWICE);
+        PL_REQUIRE(!pl_same_platform(&r->w.fan.vc[r->from[i]], vc), PLATFORM_TWICE);
     return PL_OK;
 }
 
@@ -186,23 +183,20 @@ static pl_err take_share(struct recover *r, struct pl_vc *vc, const struct pl_ap
     return PL_OK;
 }
 
+static pl_err take_released(struct pl_vc *vc, struct pl_api_in *in)
+{
+    struct pl_api_released m;
+    pl_err e = pl_api_read_released(&m, in);
+    if (e == PL_OK)
+        e = take_share(vc->fan->user, vc, &m);
+    vc->seen->wrong = pl_err_code(e) == PL_E_SHARE_TAG || pl_err_code(e) == PL_E_SHARE_LENGTH;
+    return e;
+}
+
+static void on_ready(struct pl_vc *vc) { pl_recover_ask(vc, "POST", "/export"); }
 static void on_answer(struct pl_vc *vc, struct pl_span body)
 {
-    struct recover *r = vc->fan->user;
-    struct pl_app *app = r->w.app;
-    struct pl_api_released m;
-    struct pl_api_in in = {.body = body, .scratch = &app->secrets};
-    size_t mark = pl_arena_mark(&app->secrets);
-    pl_err e = pl_api_read_released(&m, &in);
-    if (e == PL_OK)
-        e = take_share(r, vc, &m);
-    pl_arena_release(&app->secrets, mark);
-    enum pl_code code = pl_err_code(e);
-    vc->seen->wrong = code == PL_E_SHARE_TAG || code == PL_E_SHARE_LENGTH;
-    if (e == PL_OK)
-        pl_vc_done(vc);
-    else
-        pl_vc_fail(vc, e);
+    pl_vc_take(vc, body, take_released);
 }
 
 /* ---- together ---- */

@@ -27,7 +27,11 @@ struct recover {
 PL_CHECKED pl_err pl_recover_new(struct recover **out, struct pl_app *app);
 /* Reads, checks, connects. Events, need and any_bound are set before. */
 PL_CHECKED pl_err pl_recover_open(struct recover *r, const struct pl_recover_order *o);
-PL_CHECKED pl_err pl_recover_signer(const struct recover *r, const struct pl_vc *vc);
+/* Asks a READY vault about its key, if it is the vault that the descriptor's statement is of. */
+void pl_recover_ask(struct pl_vc *vc, const char *method, const char *rest);
+/* A step that is over when every vault answered or failed; how many answered. */
+bool pl_step_each(struct pl_work *w);
+size_t pl_answered(const struct pl_report *r);
 void pl_recover_end(struct pl_work *w);
 
 #endif

@@ -9,22 +9,7 @@
 
 /* ---- on: activate where that has not happened, rename ---- */
 
-static void ask(struct pl_vc *vc, const char *method, const char *rest)
-{
-    const struct recover *r = vc->fan->user;
-    char path[96];
-    pl_key_path(path, r->d.m.vaults.v[vc - vc->fan->vc].handle, rest);
-    pl_vc_ask(vc, method, path, *rest ? PL_LIT("{}") : (struct pl_span){0});
-}
-
-static void ask_activate(struct pl_vc *vc)
-{
-    pl_err e = pl_recover_signer(vc->fan->user, vc);
-    if (e == PL_OK)
-        ask(vc, "POST", "/activate");
-    else
-        pl_vc_fail(vc, e);
-}
+static void ask_activate(struct pl_vc *vc) { pl_recover_ask(vc, "POST", "/activate"); }
 
 /* It may be active already: then nobody may activate it again, and it says what it is. */
 static bool on_refused(struct pl_vc *vc, pl_err why)
@@ -32,7 +17,7 @@ static bool on_refused(struct pl_vc *vc, pl_err why)
     (void)why;
     if (strcmp(vc->method, "POST") != 0)
         return false;
-    ask(vc, "GET", "");
+    pl_recover_ask(vc, "GET", "");
     return true;
 }
 
@@ -51,36 +36,9 @@ static pl_err take(struct pl_vc *vc, struct pl_api_in *in)
     return PL_OK;
 }
 
-static void on_answer(struct pl_vc *vc, struct pl_span body)
-{
-    struct pl_app *app = vc->fan->app;
-    struct pl_api_in in = {.body = body, .scratch = &app->secrets};
-    size_t mark = pl_arena_mark(&app->secrets);
-    pl_err e = take(vc, &in);
-    pl_arena_release(&app->secrets, mark);
-    if (e == PL_OK)
-        pl_vc_done(vc);
-    else
-        pl_vc_fail(vc, e);
-}
+static void on_answer(struct pl_vc *vc, struct pl_span body) { pl_vc_take(vc, body, take); }
 
 static const struct pl_fan_events events_on = {ask_activate, on_answer, on_refused};
-
-static bool step(struct pl_work *w)
-{
-    pl_fan_step(&w->fan);
-    if (pl_fan_settled(&w->fan))
-        pl_work_result(w, PL_OK);
-    return w->done;
-}
-
-static size_t verified(const struct pl_report *r)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < r->vaults; i++)
-        n += r->vault[i].step == PL_STEP_VERIFIED && !r->vault[i].why;
-    return n;
-}
 
 static pl_err go_on(struct pl_app *app, const struct pl_split_order *o,
                     const struct pl_split_files *f, struct pl_report *report)
@@ -98,12 +56,12 @@ static pl_err go_on(struct pl_app *app, const struct pl_split_order *o,
                                                o->deadline_ms ? o->deadline_ms : PL_SPLIT_MS};
     PL_TRY(pl_recover_new(&r, app));
     r->w.fan.events = &events_on;
-    r->w.step = step;
+    r->w.step = pl_step_each;
     r->any_bound = o->bound == NULL;
     pl_err e = pl_recover_open(r, &order);
     if (e == PL_OK) {
         pl_work_run(&r->w);
-        e = verified(&r->w.report) == r->w.report.vaults ? PL_OK : PL_FAIL(SPLIT_FEW);
+        e = pl_answered(&r->w.report) == r->w.report.vaults ? PL_OK : PL_FAIL(SPLIT_FEW);
     }
     *report = r->w.report;
     r->w.end(&r->w);
@@ -148,7 +106,7 @@ static pl_err drop(struct undo *u, struct pl_app *app, const struct pl_split_ord
     u->w.fan.anchor = o->anchor;
     u->w.fan.events = &events_back;
     u->w.fan.user = u;
-    u->w.step = step;
+    u->w.step = pl_step_each;
     u->w.fan.deadline_ms = pl_now_ms() + (o->deadline_ms ? o->deadline_ms : PL_SPLIT_MS);
     for (size_t i = 0; i < n; i++) {
         pl_fan_place(&u->w.fan, i, &u->journal.vault[u->from[i]].place);

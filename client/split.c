@@ -47,18 +47,23 @@ static void phase_deadline(struct split *s)
 
 /* ---- choosing vaults ---- */
 
+static const char *vendor_of(const struct pl_vc *vc)
+{
+    return pl_tee_vendor(pl_session_leaf_claims(&vc->session)->tee);
+}
+
 /* May candidate i join those chosen? Two vaults on one machine are one. */
 static bool fits(const struct split *s, size_t i, bool new_vendor)
 {
-    const struct pl_claims *me = &s->w.fan.vc[i].claims;
+    const struct pl_vc *me = &s->w.fan.vc[i];
     bool known_vendor = false;
     for (size_t j = 0; j < s->w.fan.n; j++) {
-        const struct pl_claims *other = &s->w.fan.vc[j].claims;
+        const struct pl_vc *other = &s->w.fan.vc[j];
         if (!s->c[j].chosen)
             continue;
         if (pl_same_platform(me, other))
             return false;
-        known_vendor |= strcmp(pl_tee_vendor(me->tee), pl_tee_vendor(other->tee)) == 0;
+        known_vendor |= strcmp(vendor_of(me), vendor_of(other)) == 0;
     }
     return !new_vendor || !known_vendor;
 }
@@ -251,8 +256,9 @@ static pl_err check_created(struct split *s, struct pl_vc *vc, struct pl_span st
     return PL_OK;
 }
 
-static pl_err take_created(struct split *s, struct pl_vc *vc, struct pl_api_in *in)
+static pl_err take_created(struct pl_vc *vc, struct pl_api_in *in)
 {
+    struct split *s = split_of(vc);
     struct candidate *c = &s->c[index_of(vc)];
     struct pl_api_created m;
     PL_TRY(pl_api_read_created(&m, in));
@@ -265,8 +271,9 @@ static pl_err take_created(struct split *s, struct pl_vc *vc, struct pl_api_in *
     return pl_wr_end(&c->statement);
 }
 
-static pl_err take_receipt(struct split *s, struct pl_vc *vc, struct pl_api_in *in)
+static pl_err take_receipt(struct pl_vc *vc, struct pl_api_in *in)
 {
+    struct split *s = split_of(vc);
     struct candidate *c = &s->c[index_of(vc)];
     struct pl_api_receipt m;
     PL_TRY(pl_api_read_receipt(&m, in));
@@ -281,16 +288,7 @@ static pl_err take_receipt(struct split *s, struct pl_vc *vc, struct pl_api_in *
 
 static void on_answer(struct pl_vc *vc, struct pl_span body)
 {
-    struct split *s = split_of(vc);
-    struct pl_app *app = s->w.app;
-    struct pl_api_in in = {.body = body, .scratch = &app->secrets};
-    size_t mark = pl_arena_mark(&app->secrets);
-    pl_err e = s->phase == CREATE ? take_created(s, vc, &in) : take_receipt(s, vc, &in);
-    pl_arena_release(&app->secrets, mark);
-    if (e == PL_OK)
-        pl_vc_done(vc);
-    else
-        pl_vc_fail(vc, e);
+    pl_vc_take(vc, body, split_of(vc)->phase == CREATE ? take_created : take_receipt);
 }
 
 static void on_ready(struct pl_vc *vc)

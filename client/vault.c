@@ -42,98 +42,80 @@ void pl_vc_done(struct pl_vc *vc)
     decided(vc);
 }
 
-/* ---- who answers ---- */
-
-/* The first of the anchor's profiles that it satisfies; without one, what the first one missed. */
-static pl_err judge_profile(struct pl_vc *vc)
+/* An answer is read in locked memory. */
+static pl_err read_body(struct pl_vc *vc, struct pl_span body, pl_vc_reader *reader)
 {
-    const struct pl_anchor *a = vc->fan->anchor;
-    pl_err first = PL_FAIL(ANCHOR_FORM);
-    for (vc->profile = 0; a && vc->profile < a->profiles; vc->profile++) {
-        pl_err e = pl_profile_match(&vc->claims, &a->profile[vc->profile], pl_app_now());
-        if (e == PL_OK)
-            return PL_OK;
-        if (vc->profile == 0)
-            first = e;
-    }
-    return a ? first : PL_OK;
+    struct pl_app *app = app_of(vc);
+    struct pl_api_in in = {.body = body, .scratch = &app->secrets};
+    size_t mark = pl_arena_mark(&app->secrets);
+    pl_err e = reader(vc, &in);
+    pl_arena_release(&app->secrets, mark);
+    return e;
 }
+
+void pl_vc_take(struct pl_vc *vc, struct pl_span body, pl_vc_reader *reader)
+{
+    pl_err e = read_body(vc, body, reader);
+    if (e == PL_OK)
+        pl_vc_done(vc);
+    else
+        pl_vc_fail(vc, e);
+}
+
+/* ---- who answers ---- */
 
 /* The key list and the leaf belong to the vault that the evidence names. */
 static pl_err judge_identity(struct pl_vc *vc, const struct pl_ratls *cert)
 {
+    const struct pl_claims *claims = pl_session_leaf_claims(&vc->session);
     struct pl_span proof;
-    struct pl_leaf leaf = {.epoch = vc->claims.pleiad.epoch,
-                           .not_after_s = vc->claims.pleiad.not_after_s};
-    PL_REQUIRE(vc->claims.has_pleiad, VAULT_NO_EVIDENCE);
-    PL_REQUIRE(memcmp(vc->claims.pleiad.vault_id, vc->place.vault_id, 32) == 0, VAULT_OTHER);
+    PL_REQUIRE(claims && claims->has_pleiad, VAULT_NO_EVIDENCE);
+    if (!vc->fan->anchor) /* to be shown, not believed: whoever it says it is */
+        memcpy(vc->place.vault_id, claims->pleiad.vault_id, 32);
+    PL_REQUIRE(memcmp(claims->pleiad.vault_id, vc->place.vault_id, 32) == 0, VAULT_OTHER);
+    struct pl_leaf leaf = {.epoch = claims->pleiad.epoch,
+                           .not_after_s = claims->pleiad.not_after_s};
     PL_TRY(pl_ratls_extension_value(cert, pl_leaf_oid(), &proof));
     memcpy(leaf.spki_sha256, cert->spki_sha256, sizeof(leaf.spki_sha256));
     return pl_leaf_proof_read(app_of(vc)->crypto, &vc->self, vc->place.vault_id, proof, &leaf);
 }
 
-static pl_err judge(struct pl_vc *vc, const struct pl_tls_peer *peer)
+static struct pl_verifier verifier(const struct pl_vc *vc)
 {
     struct pl_app *app = app_of(vc);
-    struct pl_verifier v = pl_trust_verifier(app->trust, app->crypto, &app->chains, pl_app_now());
-    PL_REQUIRE(peer->present && peer->evidence && peer->cert, VAULT_NO_EVIDENCE);
-    PL_TRY(pl_ratls_verify(&v, &vc->claims, peer->cert));
-    if (!vc->fan->anchor) /* to be shown, not believed: whoever it says it is */
-        memcpy(vc->place.vault_id, vc->claims.pleiad.vault_id, 32);
-    PL_TRY(judge_identity(vc, peer->cert));
-    return judge_profile(vc);
+    return pl_trust_verifier(app->trust, app->crypto, &app->chains, pl_app_now());
+}
+
+/* The channel's evidence, whose vault it is, and which of the anchor's profiles it satisfies. */
+static pl_err judge(struct pl_vc *vc)
+{
+    const struct pl_anchor *a = vc->fan->anchor;
+    const struct pl_session_profiles nothing_yet = {NULL, 0};
+    const struct pl_ratls *cert = pl_link_peer(vc->link)->cert;
+    struct pl_verifier v = verifier(vc);
+    PL_REQUIRE(cert, VAULT_NO_EVIDENCE);
+    PL_TRY(pl_link_begin_session(vc->link, &vc->session));
+    PL_TRY(pl_session_leaf(&vc->session, &v, cert, nothing_yet));
+    PL_TRY(judge_identity(vc, cert));
+    if (!a)
+        return PL_OK;
+    PL_REQUIRE(a->profiles, ANCHOR_FORM);
+    const struct pl_session_profiles any = {a->profile, a->profiles};
+    PL_TRY(pl_session_match(pl_session_leaf_claims(&vc->session), any, v.now, &vc->profile));
+    vc->want = (struct pl_session_profiles){&a->profile[vc->profile], 1};
+    return PL_OK;
 }
 
 /* ---- the session ---- */
 
-static pl_err read_proof(struct pl_batch_proof *out, const struct pl_api_session *m)
+static pl_err take_session(struct pl_vc *vc, struct pl_api_in *in)
 {
-    PL_REQUIRE(m->has_evidence && m->has_count && m->has_index, VAULT_INSTANCE);
-    PL_REQUIRE(m->path.n <= PL_BATCH_PATH_MAX, VAULT_INSTANCE);
-    *out = (struct pl_batch_proof){.index = (uint32_t)m->index, .count = (uint32_t)m->count};
-    out->hashes = (unsigned)m->path.n;
-    for (unsigned i = 0; i < out->hashes; i++)
-        memcpy(out->hash[i], m->path.v[i].p, PL_SHA256_BYTES);
-    return PL_OK;
-}
-
-static pl_err vault_binding(struct pl_vc *vc, uint8_t out[static PL_BINDING_BYTES])
-{
-    const struct pl_tls_peer *peer = pl_link_peer(vc->link);
-    struct pl_session s = {.role = PL_ROLE_VAULT};
-    PL_TRY(pl_link_exporter(vc->link, s.exporter, pl_session_role_text(PL_ROLE_VAULT)));
-    memcpy(s.own_spki, peer->spki_sha256, 32);
-    memcpy(s.peer_spki, app_of(vc)->spki_sha256, 32);
-    memcpy(s.own_claims, peer->claims_sha256, 32);
-    return pl_session_binding(app_of(vc)->crypto, out, &s);
-}
-
-static pl_err judge_session(struct pl_vc *vc, const struct pl_api_session *m)
-{
-    struct pl_app *app = app_of(vc);
-    struct pl_batch_proof proof;
-    struct pl_claims claims;
-    uint8_t binding[PL_BINDING_BYTES], report_data[PL_REPORT_DATA_BYTES];
-    struct pl_verifier v = pl_trust_verifier(app->trust, app->crypto, &app->chains, pl_app_now());
-    PL_TRY(read_proof(&proof, m));
-    PL_TRY(vault_binding(vc, binding));
-    PL_TRY(pl_batch_expect(app->crypto, report_data, binding, &proof));
-    PL_TRY(pl_evidence_verify(&v, &claims, m->evidence, pl_report_data(report_data)));
-    PL_REQUIRE(pl_claims_same_instance(&claims, &vc->claims), VAULT_INSTANCE);
-    return PL_OK;
-}
-
-static pl_err on_session(struct pl_vc *vc, struct pl_span body)
-{
-    struct pl_app *app = app_of(vc);
     struct pl_api_session m;
-    struct pl_api_in in = {.body = body, .scratch = &app->secrets};
-    size_t mark = pl_arena_mark(&app->secrets);
-    pl_err e = pl_api_read_session(&m, &in);
-    if (e == PL_OK)
-        e = judge_session(vc, &m);
-    pl_arena_release(&app->secrets, mark);
-    return e;
+    struct pl_batch_proof proof;
+    struct pl_verifier v = verifier(vc);
+    PL_TRY(pl_api_read_session(&m, in));
+    PL_TRY(pl_session_proof(&proof, &m));
+    return pl_session_bind(&vc->session, &v, m.evidence, &proof, vc->want);
 }
 
 /* ---- requests ---- */
@@ -141,6 +123,7 @@ static pl_err on_session(struct pl_vc *vc, struct pl_span body)
 static pl_err send(struct pl_vc *vc)
 {
     uint32_t stream;
+    PL_TRY(pl_session_bound(&vc->session));
     const struct pl_request r = {
         .method = pl_span_str(vc->method),
         .path = pl_span_str(vc->path),
@@ -170,22 +153,14 @@ void pl_vc_ask(struct pl_vc *vc, const char *method, const char *path, struct pl
 }
 
 /* What a problem document says; an answer that is none is no answer. */
-static pl_err told(struct pl_vc *vc, struct pl_span body)
+static pl_err take_problem(struct pl_vc *vc, struct pl_api_in *in)
 {
-    struct pl_app *app = app_of(vc);
     struct pl_api_problem p;
-    struct pl_api_in in = {.body = body, .scratch = &app->secrets};
-    size_t mark = pl_arena_mark(&app->secrets);
-    pl_err e = pl_api_read_problem(&p, &in);
-    if (e == PL_OK) {
-        pl_b64u(vc->seen->request_id, PL_ARR(p.request_id));
-        snprintf(vc->seen->detail, sizeof(vc->seen->detail), "%s%s%s",
-                 p.has_pointer ? p.pointer : "", p.has_pointer && p.has_detail ? ": " : "",
-                 p.has_detail ? p.detail : "");
-        e = pl_told_err(pl_api_code_of(pl_span_str(p.code)));
-    }
-    pl_arena_release(&app->secrets, mark);
-    return e;
+    PL_TRY(pl_api_read_problem(&p, in));
+    pl_b64u(vc->seen->request_id, PL_ARR(p.request_id));
+    snprintf(vc->seen->detail, sizeof(vc->seen->detail), "%s%s%s", p.has_pointer ? p.pointer : "",
+             p.has_pointer && p.has_detail ? ": " : "", p.has_detail ? p.detail : "");
+    return pl_told_err(pl_api_code_of(pl_span_str(p.code)));
 }
 
 /* The outcome is not known there yet: the same request, by its key, finds out. */
@@ -200,7 +175,7 @@ static void on_answer(struct pl_vc *vc, const struct pl_response *r)
     vc->status = r->status;
     bool good = r->status >= 200 && r->status < 300;
     if (vc->state == PL_VC_BINDING) {
-        pl_err e = good ? on_session(vc, r->body) : told(vc, r->body);
+        pl_err e = read_body(vc, r->body, good ? take_session : take_problem);
         if (e != PL_OK) {
             pl_vc_fail(vc, e);
             return;
@@ -213,7 +188,7 @@ static void on_answer(struct pl_vc *vc, const struct pl_response *r)
         vc->fan->events->answer(vc, r->body);
         return;
     }
-    pl_err e = told(vc, r->body);
+    pl_err e = read_body(vc, r->body, take_problem);
     if (again(vc, e))
         return;
     vc->state = PL_VC_READY;
@@ -226,7 +201,7 @@ static void on_answer(struct pl_vc *vc, const struct pl_response *r)
 static pl_err on_established(struct pl_link *l)
 {
     struct pl_vc *vc = pl_link_user(l);
-    PL_TRY(judge(vc, pl_link_peer(l)));
+    PL_TRY(judge(vc));
     vc->state = PL_VC_BIND;
     vc->seen->step = PL_STEP_SESSION;
     return PL_OK;

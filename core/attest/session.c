@@ -1,4 +1,5 @@
 #include "attest/session.h"
+#include "api/api.h"
 
 #include <string.h>
 
@@ -107,4 +108,33 @@ pl_err pl_batch_expect(struct pl_crypto *c, uint8_t out[static PL_REPORT_DATA_BY
     }
     PL_REQUIRE(used == p->hashes, SESSION_PATH);
     return report_data(c, out, at);
+}
+
+/* ---- on the wire ---- */
+
+pl_err pl_session_write(struct pl_wr *w, struct pl_span evidence, const struct pl_batch_proof *p)
+{
+    struct pl_span path[PL_BATCH_PATH_MAX];
+    for (unsigned i = 0; i < p->hashes; i++)
+        path[i] = PL_ARR(p->hash[i]);
+    const struct pl_api_session m = {.has_count = true,
+                                     .count = p->count,
+                                     .has_evidence = true,
+                                     .evidence = evidence,
+                                     .has_index = true,
+                                     .index = p->index,
+                                     .has_path = true,
+                                     .path = {path, p->hashes}};
+    return pl_api_write_session(w, &m);
+}
+
+pl_err pl_session_proof(struct pl_batch_proof *out, const struct pl_api_session *m)
+{
+    PL_REQUIRE(m->has_evidence && m->has_count && m->has_index, SESSION_FORM);
+    PL_REQUIRE(m->path.n <= PL_BATCH_PATH_MAX, SESSION_FORM);
+    *out = (struct pl_batch_proof){.index = (uint32_t)m->index, .count = (uint32_t)m->count};
+    out->hashes = (unsigned)m->path.n;
+    for (unsigned i = 0; i < out->hashes; i++)
+        memcpy(out->hash[i], m->path.v[i].p, PL_SHA256_BYTES);
+    return PL_OK;
 }

@@ -57,6 +57,12 @@ PL_CHECKED pl_err pl_batch_seal(struct pl_crypto *c, struct pl_batch *b,
                                 uint8_t out[static PL_REPORT_DATA_BYTES]);
 /* One leaf's proof, of a sealed batch (asserted, as index < count). */
 void pl_batch_proof(const struct pl_batch *b, uint32_t index, struct pl_batch_proof *out);
+/* The body of POST /v1/session and of its answer. */
+PL_CHECKED pl_err pl_session_write(struct pl_wr *w, struct pl_span evidence,
+                                   const struct pl_batch_proof *proof);
+/* The proof in such a body. SESSION_FORM. */
+struct pl_api_session; /* api/api.h */
+PL_CHECKED pl_err pl_session_proof(struct pl_batch_proof *out, const struct pl_api_session *m);
 /* The other side: which report data the evidence must carry for this binding to be in its batch.
  * SESSION_PATH when index, count and number of hashes do not fit together. Then
  * pl_evidence_verify(v, &claims, evidence, pl_report_data(out)). */

@@ -2,39 +2,28 @@
 
 #include <string.h>
 
-static void copy32(uint8_t *out, const uint8_t *from)
+void pl_session_begin(struct pl_session_state *s, const struct pl_session *mine,
+                      const struct pl_session *theirs, bool peer_key)
 {
-    if (from)
-        memcpy(out, from, PL_SHA256_BYTES);
-}
-
-void pl_session_begin(struct pl_session_state *s, enum pl_session_role own,
-                      const struct pl_session_channel *ch)
-{
-    PL_ASSERT(own == PL_ROLE_CALLER || own == PL_ROLE_VAULT);
-    bool vault = own == PL_ROLE_VAULT;
-    *s = (struct pl_session_state){.own = own, .step = PL_SESSION_KEY};
-    s->peer_key = ch->peer_spki_sha256 != NULL;
-    s->mine.role = own;
-    s->theirs.role = vault ? PL_ROLE_CALLER : PL_ROLE_VAULT;
-    copy32(s->mine.exporter, vault ? ch->exporter_vault : ch->exporter_caller);
-    copy32(s->theirs.exporter, vault ? ch->exporter_caller : ch->exporter_vault);
-    copy32(s->mine.own_spki, ch->own_spki_sha256);
-    copy32(s->mine.peer_spki, ch->peer_spki_sha256);
-    copy32(s->mine.own_claims, ch->own_claims_sha256);
-    copy32(s->theirs.own_spki, ch->peer_spki_sha256);
-    copy32(s->theirs.peer_spki, ch->own_spki_sha256);
-    copy32(s->theirs.own_claims, ch->peer_claims_sha256);
+    PL_ASSERT(mine->role != theirs->role);
+    *s = (struct pl_session_state){
+        .step = PL_SESSION_KEY, .peer_key = peer_key, .mine = *mine, .theirs = *theirs};
 }
 
 pl_err pl_session_match(const struct pl_claims *claims, struct pl_session_profiles any,
-                        struct pl_interval now)
+                        struct pl_interval now, size_t *out_which)
 {
-    pl_err last = PL_OK;
-    for (size_t i = 0; i < any.n; i++)
-        if ((last = pl_profile_match(claims, &any.profile[i], now)) == PL_OK)
+    pl_err first = PL_OK;
+    for (size_t i = 0; i < any.n; i++) {
+        pl_err e = pl_profile_match(claims, &any.profile[i], now);
+        if (out_which)
+            *out_which = i;
+        if (e == PL_OK)
             return PL_OK;
-    return last;
+        if (i == 0)
+            first = e;
+    }
+    return first;
 }
 
 pl_err pl_session_leaf_again(struct pl_session_state *s, const struct pl_claims *claims,
@@ -42,7 +31,7 @@ pl_err pl_session_leaf_again(struct pl_session_state *s, const struct pl_claims 
 {
     PL_ASSERT(s->step == PL_SESSION_KEY);
     PL_REQUIRE(s->peer_key, SESSION_UNBOUND);
-    PL_TRY(pl_session_match(claims, any, now));
+    PL_TRY(pl_session_match(claims, any, now, NULL));
     s->leaf = *claims;
     s->step = PL_SESSION_LEAF;
     return PL_OK;
@@ -96,7 +85,7 @@ static pl_err judge(const struct pl_session_state *s, struct pl_claims *out,
         out->earliest_s = out->earliest_s > leaf->earliest_s ? out->earliest_s : leaf->earliest_s;
         out->latest_s = out->latest_s < leaf->latest_s ? out->latest_s : leaf->latest_s;
     }
-    return pl_session_match(out, any, v->now);
+    return pl_session_match(out, any, v->now, NULL);
 }
 
 pl_err pl_session_bind(struct pl_session_state *s, const struct pl_verifier *v,

@@ -10,7 +10,7 @@
  *
  * Errors: SESSION_SECOND (it was tried already), SESSION_UNBOUND (not BOUND, or no evidence where a
  * profile asks for it), SESSION_INSTANCE (another program or platform than in the certificate),
- * those of attest/ratls.h and attest/session.h, PROFILE_* of the profile that came closest. */
+ * those of attest/ratls.h and attest/session.h, PROFILE_* of the first profile. */
 #ifndef PL_ATTEST_SESSION_STATE_H
 #define PL_ATTEST_SESSION_STATE_H
 
@@ -27,22 +27,16 @@ enum pl_session_step {
 
 /* About 4 KiB. Fields are read by the functions below only. */
 struct pl_session_state {
-    enum pl_session_role own;
     enum pl_session_step step;
     bool peer_key, served;
     struct pl_session mine, theirs; /* what both sides' bindings are made of */
     struct pl_claims leaf, bound;   /* the peer's; zeroed until proven */
 };
 
-/* What the channel says (platform/tls): the peer's are NULL when it has no certificate, claims NULL
- * or zeros when the leaf carries no evidence. */
-struct pl_session_channel {
-    const uint8_t *own_spki_sha256, *own_claims_sha256;
-    const uint8_t *peer_spki_sha256, *peer_claims_sha256;
-    const uint8_t *exporter_caller, *exporter_vault; /* PL_EXPORTER_BYTES each */
-};
-void pl_session_begin(struct pl_session_state *s, enum pl_session_role own,
-                      const struct pl_session_channel *ch);
+/* What both sides' bindings are made of is the channel's to say (pl_tls_begin_session). peer_key:
+ * the peer has a certificate. */
+void pl_session_begin(struct pl_session_state *s, const struct pl_session *mine,
+                      const struct pl_session *theirs, bool peer_key);
 
 /* Acceptable programs: any one of them suffices. n = 0: no profile is asked for. */
 struct pl_session_profiles {
@@ -50,7 +44,7 @@ struct pl_session_profiles {
     size_t n;
 };
 PL_CHECKED pl_err pl_session_match(const struct pl_claims *claims, struct pl_session_profiles any,
-                                   struct pl_interval now);
+                                   struct pl_interval now, size_t *out_which); /* may be NULL */
 
 /* KEY -> LEAF. The verdict on the peer's certificate, when the handshake has succeeded: its
  * evidence is verified and matched. Without evidence: SESSION_UNBOUND when a profile is asked for,

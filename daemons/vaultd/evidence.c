@@ -3,8 +3,6 @@
  * thousands of sessions. It renews the leaf certificate twice in its life. */
 #include "vaultd.h"
 
-#include "api/api.h"
-
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -100,8 +98,6 @@ static pl_err make_leaf(struct vaultd *vd, struct pl_crypto *c, struct making *m
     n.extensions = pl_wr_span(&ext);
     out->der = pl_wr_heap(LEAF_DER_MAX);
     PL_TRY(pl_ratls_make(c, &out->der, &m->key, &n));
-    memcpy(out->spki_sha256, m->spki_sha256, sizeof(out->spki_sha256));
-    PL_TRY(pl_sha256_one(c, out->claims_sha256, pl_wr_span(&claims)));
     out->not_after_s = m->valid.to_s;
     return make_ctx(vd, c, m, pl_wr_span(&out->der), &out->ctx);
 }
@@ -162,33 +158,13 @@ struct quote_job *evidence_finished(struct vaultd *vd, unsigned worker)
     return list;
 }
 
-static pl_err write_answer(struct quote_job *j, const struct pl_batch *batch, uint32_t index,
-                           struct pl_span quote)
-{
-    struct pl_batch_proof proof;
-    struct pl_span path[PL_BATCH_PATH_MAX];
-    pl_batch_proof(batch, index, &proof);
-    for (unsigned i = 0; i < proof.hashes; i++)
-        path[i] = PL_ARR(proof.hash[i]);
-    struct pl_api_session m = {
-        .has_count = true,
-        .count = proof.count,
-        .has_evidence = true,
-        .evidence = quote,
-        .has_index = true,
-        .index = proof.index,
-        .has_path = true,
-        .path = {path, proof.hashes},
-    };
-    return pl_api_write_session(&j->body, &m);
-}
-
 /* One quote for all of them. */
 static pl_err quote_batch(struct vaultd *vd, struct pl_crypto *c, struct quote_job *jobs,
                           struct pl_batch *batch)
 {
     uint8_t report_data[PL_REPORT_DATA_BYTES];
     struct pl_wr quote PL_CLEANUP(pl_wr_free) = pl_wr_heap(PL_TEE_EVIDENCE_MAX);
+    struct pl_batch_proof proof;
     uint32_t index;
     pl_batch_init(batch);
     for (struct quote_job *j = jobs; j; j = j->next)
@@ -196,8 +172,10 @@ static pl_err quote_batch(struct vaultd *vd, struct pl_crypto *c, struct quote_j
     PL_TRY(pl_batch_seal(c, batch, report_data));
     PL_TRY(pl_tee_evidence(vd->tee, &quote, report_data, QUOTE_TIMEOUT_MS));
     index = 0;
-    for (struct quote_job *j = jobs; j; j = j->next)
-        PL_TRY(write_answer(j, batch, index++, pl_wr_span(&quote)));
+    for (struct quote_job *j = jobs; j; j = j->next) {
+        pl_batch_proof(batch, index++, &proof);
+        PL_TRY(pl_session_write(&j->body, pl_wr_span(&quote), &proof));
+    }
     return PL_OK;
 }
 

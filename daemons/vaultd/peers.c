@@ -86,25 +86,8 @@ static pl_err judge(struct pl_conn *c, struct client *cl)
 
 static pl_err begin(struct pl_conn *c, struct client *cl)
 {
-    struct vaultd *vd = worker_of(c)->vd;
     const struct pl_tls_peer *peer = pl_conn_peer(c);
-    uint8_t caller[PL_EXPORTER_BYTES], vault[PL_EXPORTER_BYTES];
-    uint8_t own_spki[32], own_claims[32];
-    PL_TRY(pl_conn_exporter(c, caller, pl_session_role_text(PL_ROLE_CALLER)));
-    PL_TRY(pl_conn_exporter(c, vault, pl_session_role_text(PL_ROLE_VAULT)));
-    pthread_mutex_lock(&vd->quote_mutex);
-    memcpy(own_spki, vd->leaf.spki_sha256, 32);
-    memcpy(own_claims, vd->leaf.claims_sha256, 32);
-    pthread_mutex_unlock(&vd->quote_mutex);
-    const struct pl_session_channel ch = {
-        .own_spki_sha256 = own_spki,
-        .own_claims_sha256 = own_claims,
-        .peer_spki_sha256 = peer->present ? peer->spki_sha256 : NULL,
-        .peer_claims_sha256 = peer->present ? peer->claims_sha256 : NULL,
-        .exporter_caller = caller,
-        .exporter_vault = vault,
-    };
-    pl_session_begin(&cl->session, PL_ROLE_VAULT, &ch);
+    PL_TRY(pl_conn_begin_session(c, &cl->session));
     cl->peer.has_key = peer->present;
     cl->not_after_s = peer->not_after_s;
     memcpy(cl->peer.spki_sha256, peer->spki_sha256, 32);
@@ -134,24 +117,13 @@ void peers_closed(struct pl_conn *c, pl_err why)
 
 /* ---- the session ---- */
 
-static pl_err read_proof(struct pl_batch_proof *out, const struct pl_api_session *m)
-{
-    PL_REQUIRE(m->has_count && m->has_index, SESSION_FORM);
-    *out = (struct pl_batch_proof){.index = (uint32_t)m->index, .count = (uint32_t)m->count};
-    PL_REQUIRE(m->path.n <= PL_BATCH_PATH_MAX, SESSION_FORM);
-    out->hashes = (unsigned)m->path.n;
-    for (unsigned i = 0; i < out->hashes; i++)
-        memcpy(out->hash[i], m->path.v[i].p, PL_SHA256_BYTES);
-    return PL_OK;
-}
-
 /* The caller's evidence over this connection makes it a `tee` principal. */
 static pl_err bind_caller(struct pl_conn *c, struct client *cl, const struct pl_api_session *m)
 {
     struct worker *w = worker_of(c);
     struct pl_batch_proof proof;
     PL_REQUIRE(pl_conn_budget(c, 1), PEER_BUDGET);
-    PL_TRY(read_proof(&proof, m));
+    PL_TRY(pl_session_proof(&proof, m));
     struct pl_verifier v = verifier(w);
     PL_TRY(pl_session_bind(&cl->session, &v, m->evidence, &proof, any_program));
     return pl_peer_claims(w->env.crypto, &cl->peer, pl_session_claims(&cl->session));

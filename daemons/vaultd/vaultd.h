@@ -45,10 +45,9 @@ struct options {
     unsigned workers;
 };
 
-/* The certificate that connections use now, and what bindings need of it. */
+/* The certificate that new connections use. */
 struct leaf {
     struct pl_wr der;
-    uint8_t spki_sha256[32], claims_sha256[32];
     int64_t not_after_s;
     struct pl_tls_ctx *ctx; /* one reference */
 };

@@ -162,10 +162,9 @@ void pl_link_close(struct pl_link *l)
 void *pl_link_user(const struct pl_link *l) { return l->user; }
 const struct pl_tls_peer *pl_link_peer(const struct pl_link *l) { return pl_tls_peer(l->wire.tls); }
 
-pl_err pl_link_exporter(struct pl_link *l, uint8_t out[static PL_TLS_EXPORTER_BYTES],
-                        const char *context)
+pl_err pl_link_begin_session(struct pl_link *l, struct pl_session_state *out)
 {
-    return pl_tls_exporter(l->wire.tls, out, context);
+    return pl_tls_begin_session(l->wire.tls, out);
 }
 
 struct pl_tls_session *pl_link_session(struct pl_link *l)

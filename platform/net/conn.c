@@ -355,10 +355,9 @@ struct pl_conn *pl_conn_find(struct pl_worker *w, pl_conn_id id)
     return c && c->id == id ? c : NULL;
 }
 
-pl_err pl_conn_exporter(struct pl_conn *c, uint8_t out[static PL_TLS_EXPORTER_BYTES],
-                        const char *context)
+pl_err pl_conn_begin_session(struct pl_conn *c, struct pl_session_state *out)
 {
-    return pl_tls_exporter(c->wire.tls, out, context);
+    return pl_tls_begin_session(c->wire.tls, out);
 }
 
 bool pl_conn_budget(struct pl_conn *c, unsigned cost)

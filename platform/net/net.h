@@ -124,8 +124,8 @@ const struct pl_tls_peer *pl_conn_peer(const struct pl_conn *c);
 pl_conn_id pl_conn_id_of(const struct pl_conn *c);
 struct pl_worker *pl_conn_worker(const struct pl_conn *c);
 struct pl_conn *pl_conn_find(struct pl_worker *w, pl_conn_id id); /* NULL: gone */
-PL_CHECKED pl_err pl_conn_exporter(struct pl_conn *c, uint8_t out[static PL_TLS_EXPORTER_BYTES],
-                                   const char *context);
+/* pl_tls_begin_session of this connection. */
+PL_CHECKED pl_err pl_conn_begin_session(struct pl_conn *c, struct pl_session_state *out);
 void pl_conn_set_user(struct pl_conn *c, void *user); /* yours; freed by you in on_closed */
 void *pl_conn_user(const struct pl_conn *c);
 /* The address, printable, for logs. */
@@ -177,8 +177,7 @@ PL_CHECKED pl_err pl_link_open(struct pl_client *cl, struct pl_link **out,
 void pl_link_close(struct pl_link *l); /* requests in flight end with NET_CLOSED */
 void *pl_link_user(const struct pl_link *l);
 const struct pl_tls_peer *pl_link_peer(const struct pl_link *l);
-PL_CHECKED pl_err pl_link_exporter(struct pl_link *l, uint8_t out[static PL_TLS_EXPORTER_BYTES],
-                                   const char *context);
+PL_CHECKED pl_err pl_link_begin_session(struct pl_link *l, struct pl_session_state *out);
 /* The newest session for resumption, the caller's to keep and free; NULL: none (yet). */
 struct pl_tls_session *pl_link_session(struct pl_link *l);
 /* Queues a request (copied) on a link that on_established accepted, or from within that call. At

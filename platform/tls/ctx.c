@@ -32,6 +32,7 @@ static pl_err load_leaf(struct pl_tls_ctx *ctx, struct pl_crypto *c)
     size_t n = pl_pub_to_spki(spki, &pub);
     PL_REQUIRE(pl_span_eq(cert.spki, pl_span(spki, n)), TLS_LEAF);
     memcpy(ctx->spki_sha256, cert.spki_sha256, sizeof(ctx->spki_sha256));
+    memcpy(ctx->claims_sha256, cert.claims_sha256, sizeof(ctx->claims_sha256));
     const uint8_t *p = cfg->leaf.p;
     X509 *x PL_CLEANUP(free_x509) = d2i_X509(NULL, &p, (long)cfg->leaf.n);
     EVP_PKEY *k PL_CLEANUP(free_pkey) = NULL;
@@ -134,8 +135,6 @@ void pl_tls_ctx_free(struct pl_tls_ctx *ctx)
     pl_tls_cache_free(&ctx->cache);
     free(ctx);
 }
-
-const uint8_t *pl_tls_ctx_spki_sha256(const struct pl_tls_ctx *ctx) { return ctx->spki_sha256; }
 
 void pl_tls_ctx_forget(struct pl_tls_ctx *ctx)
 {

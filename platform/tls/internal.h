@@ -50,9 +50,9 @@ struct pl_tls_ctx {
     SSL_CTX *ssl;
     BIO_METHOD *bio;
     struct pl_tls_config cfg; /* leaf and key are not kept */
-    uint8_t spki_sha256[PL_SHA256_BYTES];
-    struct tls_cache cache; /* servers */
-    unsigned refs;          /* atomic */
+    uint8_t spki_sha256[PL_SHA256_BYTES], claims_sha256[PL_SHA256_BYTES]; /* of the own leaf */
+    struct tls_cache cache;                                               /* servers */
+    unsigned refs;                                                        /* atomic */
 };
 
 struct pl_tls {

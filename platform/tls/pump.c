@@ -1,3 +1,4 @@
+#include "attest/session_state.h"
 #include "platform/tls/internal.h"
 
 #include <openssl/err.h>
@@ -299,12 +300,29 @@ void pl_tls_close(struct pl_tls *t, struct pl_wr *out)
 pl_err pl_tls_exporter(struct pl_tls *t, uint8_t out[static PL_TLS_EXPORTER_BYTES],
                        const char *context)
 {
-    static const char label[] = "EXPORTER-pleiad-attestation-1";
+    static const char label[] = PL_EXPORTER_LABEL;
     PL_ASSERT(t->state == PL_TLS_VERDICT || t->state == PL_TLS_OPEN);
     PL_REQUIRE(SSL_export_keying_material(t->ssl, out, PL_TLS_EXPORTER_BYTES, label,
                                           sizeof(label) - 1, (const uint8_t *)context,
                                           strlen(context), 1) == 1,
                CRYPTO_FAILED);
+    return PL_OK;
+}
+
+/* The peer's hashes are zeros while it has no certificate. */
+pl_err pl_tls_begin_session(struct pl_tls *t, struct pl_session_state *out)
+{
+    struct pl_session own = {.role = PL_ROLE_CALLER}, peer = {.role = PL_ROLE_CALLER};
+    *(t->ctx->cfg.server ? &own.role : &peer.role) = PL_ROLE_VAULT;
+    PL_TRY(pl_tls_exporter(t, own.exporter, pl_session_role_text(own.role)));
+    PL_TRY(pl_tls_exporter(t, peer.exporter, pl_session_role_text(peer.role)));
+    memcpy(own.own_spki, t->ctx->spki_sha256, sizeof(own.own_spki));
+    memcpy(own.own_claims, t->ctx->claims_sha256, sizeof(own.own_claims));
+    memcpy(own.peer_spki, t->peer.spki_sha256, sizeof(own.peer_spki));
+    memcpy(peer.own_spki, own.peer_spki, sizeof(peer.own_spki));
+    memcpy(peer.own_claims, t->peer.claims_sha256, sizeof(peer.own_claims));
+    memcpy(peer.peer_spki, own.own_spki, sizeof(peer.peer_spki));
+    pl_session_begin(out, &own, &peer, t->peer.present);
     return PL_OK;
 }
 

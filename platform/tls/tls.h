@@ -71,8 +71,6 @@ PL_CHECKED pl_err pl_tls_ctx_new(struct pl_tls_ctx **out, struct pl_crypto *c,
 /* A renewed leaf is a new context; remembered sessions stay behind with the old one. */
 void pl_tls_ctx_ref(struct pl_tls_ctx *ctx);
 void pl_tls_ctx_free(struct pl_tls_ctx *ctx); /* drops one reference; NULL allowed */
-/* SHA-256 of the own leaf's SPKI; zeros without a leaf. */
-const uint8_t *pl_tls_ctx_spki_sha256(const struct pl_tls_ctx *ctx);
 /* Server: forget every session (configuration or trust changed). */
 void pl_tls_ctx_forget(struct pl_tls_ctx *ctx);
 
@@ -133,6 +131,11 @@ void pl_tls_close(struct pl_tls *t, struct pl_wr *out);
  * From VERDICT on (asserted). */
 PL_CHECKED pl_err pl_tls_exporter(struct pl_tls *t, uint8_t out[static PL_TLS_EXPORTER_BYTES],
                                   const char *context);
+/* Both sides' bindings of this connection: its exporters, its peer, and the leaf that it was made
+ * with, also when the context was replaced since. As server the vault's side, else the caller's.
+ * From VERDICT on (asserted). */
+struct pl_session_state; /* attest/session_state.h */
+PL_CHECKED pl_err pl_tls_begin_session(struct pl_tls *t, struct pl_session_state *out);
 
 /* Client: the newest session the server gave, as the caller's own; NULL when there is none yet.
  * It arrives with the first bytes read after pl_tls_open. */

@@ -134,33 +134,8 @@ struct meeting {
     struct pl_session_state vault, app; /* what each side knows */
 };
 
-static void begin(struct pl_session_state *s, enum pl_session_role role, struct pl_tls *t,
-                  const uint8_t *own_spki, const uint8_t *own_claims)
-{
-    uint8_t caller[32], vault[32];
-    const struct pl_tls_peer *p = pl_tls_peer(t);
-    CHECK_OK(pl_tls_exporter(t, caller, "caller"));
-    CHECK_OK(pl_tls_exporter(t, vault, "vault"));
-    struct pl_session_channel ch = {.own_spki_sha256 = own_spki,
-                                    .own_claims_sha256 = own_claims,
-                                    .peer_spki_sha256 = p->present ? p->spki_sha256 : NULL,
-                                    .peer_claims_sha256 = p->present ? p->claims_sha256 : NULL,
-                                    .exporter_caller = caller,
-                                    .exporter_vault = vault};
-    pl_session_begin(s, role, &ch);
-}
-
-static void own_claims(const struct leaf *l, uint8_t out[static 32])
-{
-    struct pl_ratls cert;
-    memset(out, 0, 32);
-    if (l && CHECK_OK(pl_ratls_parse(pair_crypto, &cert, leaf_der(l), PL_RATLS_CHANNEL)))
-        memcpy(out, cert.claims_sha256, 32);
-}
-
 static bool meet(struct meeting *m, const struct leaf *vault, const struct leaf *app)
 {
-    uint8_t claims[32];
     pair_now = (struct pl_interval){T0, T0};
     m->server = pair_ctx(true, vault);
     m->client = pair_ctx(false, app);
@@ -170,11 +145,8 @@ static bool meet(struct meeting *m, const struct leaf *vault, const struct leaf 
     if (!CHECK(pl_tls_state(m->e.server) == PL_TLS_VERDICT) ||
         !CHECK(pl_tls_state(m->e.client) == PL_TLS_VERDICT))
         return false;
-    own_claims(vault, claims);
-    begin(&m->vault, PL_ROLE_VAULT, m->e.server, vault->spki_sha256, claims);
-    own_claims(app, claims);
-    begin(&m->app, PL_ROLE_CALLER, m->e.client, app ? app->spki_sha256 : NULL, claims);
-    return true;
+    return CHECK_OK(pl_tls_begin_session(m->e.server, &m->vault)) &&
+           CHECK_OK(pl_tls_begin_session(m->e.client, &m->app));
 }
 
 static void part(struct meeting *m)
@@ -398,7 +370,7 @@ TEST(attack_custom_root_passing_as_sgx)
     CHECK_OK(pl_ratls_verify(&custom.v, &c, &cert));
     CHECK(strcmp(c.name, "custom-dev") == 0);
     memcpy(custom.profile.tee, "sgx", 4);
-    CHECK_ERR(pl_session_match(&c, any(&custom), custom.v.now), PROFILE_TEE);
+    CHECK_ERR(pl_session_match(&c, any(&custom), custom.v.now, NULL), PROFILE_TEE);
     teardown();
 }
 
@@ -425,7 +397,7 @@ TEST(attack_missing_evidence)
 TEST(a_resumed_session_binds_again)
 {
     struct pl_claims remembered;
-    uint8_t first[64], second[64], claims[32];
+    uint8_t first[64], second[64];
     NEED(setup() && meet(&m, &vault_leaf, &app_leaf));
     CHECK_OK(vault_verdict());
     remembered = *pl_session_leaf_claims(&m.vault);
@@ -440,10 +412,8 @@ TEST(a_resumed_session_binds_again)
     ends_handshake(&m.e, 0);
     const struct pl_tls_peer *p = pl_tls_peer(m.e.server);
     CHECK(p->resumed && p->evidence);
-    own_claims(&vault_leaf, claims);
-    begin(&m.vault, PL_ROLE_VAULT, m.e.server, vault_leaf.spki_sha256, claims);
-    own_claims(&app_leaf, claims);
-    begin(&m.app, PL_ROLE_CALLER, m.e.client, app_leaf.spki_sha256, claims);
+    CHECK_OK(pl_tls_begin_session(m.e.server, &m.vault));
+    CHECK_OK(pl_tls_begin_session(m.e.client, &m.app));
     CHECK_OK(pl_session_leaf_again(&m.vault, &remembered, sees_app.v.now, any(&sees_app)));
     CHECK_ERR(pl_session_bound(&m.vault), SESSION_UNBOUND);
     CHECK_OK(pl_session_own_binding(pair_crypto, &m.app, second));
