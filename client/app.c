@@ -83,7 +83,11 @@ static pl_err load_trust(struct pl_app *app, const struct pl_app_config *cfg)
     return e;
 }
 
-/* ---- the channel's key and certificate ---- */
+/* ---- the channel's keys and certificates ----
+ *
+ * Each connection has a key and a certificate of its own, so that two vaults see nothing in common.
+ * No evidence is in them: that would cost a quote more, and what the session's evidence says, of
+ * this key and of this very connection, says it all. */
 
 static pl_err make_key(struct pl_app *app)
 {
@@ -96,55 +100,28 @@ static pl_err make_key(struct pl_app *app)
     return e;
 }
 
-/* Evidence that this key lives in this code. */
-static pl_err put_evidence(struct pl_app *app, struct pl_wr *ext)
+static pl_err make_leaf(struct pl_app *app, struct pl_tls_ctx **out)
 {
-    uint8_t buf[PL_RATLS_CLAIMS_BYTES], report_data[PL_REPORT_DATA_BYTES];
-    struct pl_wr claims = pl_wr_fixed(buf, sizeof(buf));
-    struct pl_wr quote PL_CLEANUP(pl_wr_free) = pl_wr_heap(PL_TEE_EVIDENCE_MAX);
-    pl_ratls_claims(&claims, app->spki_sha256, NULL);
-    PL_TRY(pl_wr_end(&claims));
-    PL_TRY(pl_ratls_report_data(app->crypto, report_data, pl_wr_span(&claims)));
-    PL_TRY(pl_tee_evidence(app->tee, &quote, report_data, PL_QUOTE_MS));
-    PL_TRY(pl_sha256_one(app->crypto, app->claims_sha256, pl_wr_span(&claims)));
-    pl_ratls_put_evidence(ext, pl_wr_span(&quote), pl_wr_span(&claims));
-    return pl_wr_end(ext);
-}
-
-static pl_err make_leaf(struct pl_app *app, int64_t now_s, struct pl_tls_ctx **out)
-{
-    uint8_t spki[PL_SPKI_MAX];
-    struct pl_pub pub;
-    struct pl_wr ext PL_CLEANUP(pl_wr_free) = pl_wr_heap(PL_RATLS_MAX);
+    int64_t now_s;
     struct pl_wr der PL_CLEANUP(pl_wr_free) = pl_wr_heap(PL_RATLS_MAX);
     struct pl_ratls_new n = {.name = "pleiad client"};
-    PL_TRY(pl_priv_public(app->crypto, &pub, app->key));
-    PL_TRY(pl_sha256_one(app->crypto, app->spki_sha256, pl_span(spki, pl_pub_to_spki(spki, &pub))));
-    if (app->tee)
-        PL_TRY(put_evidence(app, &ext));
+    PL_TRY(pl_clock_wall(&now_s));
     PL_TRY(pl_entropy(n.serial, sizeof(n.serial)));
     n.valid.from_s = now_s - PL_LEAF_BACK_S;
     n.valid.to_s = n.valid.from_s + PL_TLS_LEAF_MAX_S - 1;
-    n.extensions = pl_wr_span(&ext);
     PL_TRY(pl_ratls_make(app->crypto, &der, app->key, &n));
     const struct pl_tls_config cfg = {.leaf = pl_wr_span(&der), .key = app->key, .now = tls_now};
     return pl_tls_ctx_new(out, app->crypto, &cfg);
 }
 
-pl_err pl_leaf_fresh(struct pl_app *app)
+pl_err pl_leaf_new(struct pl_app *app, struct pl_tls_ctx **out)
 {
-    int64_t now_s;
-    struct pl_tls_ctx *ctx = NULL;
-    PL_TRY(pl_clock_wall(&now_s));
-    if (app->tls && now_s < app->renew_s)
-        return PL_OK;
+    pl_err e = app->own_key ? PL_OK : make_key(app);
+    if (e == PL_OK)
+        e = make_leaf(app, out);
     if (!app->own_key)
-        PL_TRY(make_key(app));
-    PL_TRY(make_leaf(app, now_s, &ctx));
-    pl_tls_ctx_free(app->tls);
-    app->tls = ctx;
-    app->renew_s = now_s + PL_LEAF_RENEW_S;
-    return PL_OK;
+        pl_wipe(app->key, sizeof(*app->key)); /* TLS keeps its own copy */
+    return e;
 }
 
 /* ---- open and close ---- */
@@ -166,6 +143,8 @@ static pl_err open_tee(struct pl_app *app, const struct pl_app_config *cfg)
 
 static pl_err open_key(struct pl_app *app, const char *path)
 {
+    uint8_t spki[PL_SPKI_MAX];
+    struct pl_pub pub;
     if (!path)
         return PL_OK;
     PL_TRY(pl_key_file(app, app->key, path));
@@ -173,7 +152,8 @@ static pl_err open_key(struct pl_app *app, const char *path)
     PL_REQUIRE(app->key->type == PL_PUB_P256, KEY_FORMAT);
     pl_app_say(app, "", "");
     app->own_key = true;
-    return PL_OK;
+    PL_TRY(pl_priv_public(app->crypto, &pub, app->key));
+    return pl_sha256_one(app->crypto, app->spki_sha256, pl_span(spki, pl_pub_to_spki(spki, &pub)));
 }
 
 static pl_err open_app(struct pl_app *app, const struct pl_app_config *cfg)
@@ -186,7 +166,6 @@ static pl_err open_app(struct pl_app *app, const struct pl_app_config *cfg)
     PL_ASSERT(app->key);
     PL_TRY(load_trust(app, cfg));
     PL_TRY(open_key(app, cfg->client_key));
-    PL_TRY(pl_leaf_fresh(app));
     return pl_client_new(&app->loop, app->crypto);
 }
 
@@ -211,7 +190,6 @@ void pl_app_close(struct pl_app *app)
     if (!app)
         return;
     pl_client_free(app->loop);
-    pl_tls_ctx_free(app->tls);
     pl_trust_free(app->trust);
     for (size_t i = 0; i < PL_ROOTS_MAX; i++)
         pl_wr_free(&app->root_mem[i]);
@@ -224,7 +202,10 @@ void pl_app_close(struct pl_app *app)
 
 bool pl_app_attested(const struct pl_app *app) { return app->tee != NULL; }
 
-const uint8_t *pl_app_key_sha256(const struct pl_app *app) { return app->spki_sha256; }
+const uint8_t *pl_app_key_sha256(const struct pl_app *app)
+{
+    return app->own_key ? app->spki_sha256 : NULL;
+}
 
 bool pl_app_measured(struct pl_app *app, const char *name, const void **out, size_t *out_n)
 {

@@ -21,7 +21,6 @@ enum {
     PL_APP_SECRETS = 256 * 1024, /* locked: one answer, one share on its way */
     PL_CLOCK_SKEW_S = 300,       /* the host's clock is right to this */
     PL_LEAF_BACK_S = 600,
-    PL_LEAF_RENEW_S = 12 * 3600,
     PL_QUOTE_MS = 10000,
     PL_RECOVER_MS = 5000,
     PL_SPLIT_MS = 15000,
@@ -41,10 +40,8 @@ struct pl_app {
     struct pl_locked locked; /* key of the channel, then `secrets` */
     struct pl_arena secrets;
     struct pl_priv *key;
-    bool own_key; /* from a file */
-    struct pl_tls_ctx *tls;
-    int64_t renew_s;
-    uint8_t spki_sha256[32], claims_sha256[32];
+    bool own_key;            /* from a file, for all connections */
+    uint8_t spki_sha256[32]; /* of that one */
     struct pl_client *loop;
     bool busy;
     char detail[512];
@@ -52,7 +49,8 @@ struct pl_app {
 
 struct pl_interval pl_app_now(void);
 void pl_app_say(struct pl_app *app, const char *what, const char *more);
-PL_CHECKED pl_err pl_leaf_fresh(struct pl_app *app); /* a channel certificate with life left */
+/* Key and certificate of one connection. */
+PL_CHECKED pl_err pl_leaf_new(struct pl_app *app, struct pl_tls_ctx **out);
 /* The first P-256 or Ed25519 private key of a PEM file (PKCS#8). out is secret. */
 PL_CHECKED pl_err pl_key_file(struct pl_app *app, struct pl_priv *out, const char *path);
 /* The error of a code that came over the wire. */
@@ -155,7 +153,7 @@ struct pl_work {
     pl_err result;
     bool done;
 };
-/* Takes the app; a fresh leaf. WORK_BUSY. */
+/* Takes the app. WORK_BUSY. */
 PL_CHECKED pl_err pl_work_begin(struct pl_work *w, struct pl_app *app);
 void pl_work_close(struct pl_work *w); /* gives the app back */
 void pl_work_run(struct pl_work *w);   /* the blocking loop */

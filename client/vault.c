@@ -230,17 +230,26 @@ static void on_closed(struct pl_link *l, pl_err why)
 static const struct pl_link_events events = {
     .on_established = on_established, .on_response = on_response, .on_closed = on_closed};
 
-void pl_fan_connect(struct pl_fan *f, size_t i)
+static pl_err connect_to(struct pl_vc *vc)
 {
-    struct pl_vc *vc = &f->vc[i];
+    struct pl_tls_ctx *tls;
+    PL_TRY(pl_leaf_new(app_of(vc), &tls));
     const struct pl_link_config cfg = {.address = vc->place.endpoint,
-                                       .tls = f->app->tls,
+                                       .tls = tls,
                                        .events = &events,
                                        .user = vc,
                                        .connect_ms = left_ms(vc)};
+    pl_err e = pl_link_open(app_of(vc)->loop, &vc->link, &cfg);
+    pl_tls_ctx_free(tls); /* the link holds it */
+    return e;
+}
+
+void pl_fan_connect(struct pl_fan *f, size_t i)
+{
+    struct pl_vc *vc = &f->vc[i];
     vc->state = PL_VC_CONNECTING;
     vc->seen->step = PL_STEP_CONNECT;
-    pl_err e = pl_link_open(f->app->loop, &vc->link, &cfg);
+    pl_err e = connect_to(vc);
     if (e != PL_OK)
         pl_vc_fail(vc, e);
 }

@@ -8,7 +8,6 @@
 pl_err pl_work_begin(struct pl_work *w, struct pl_app *app)
 {
     PL_REQUIRE(!app->busy, WORK_BUSY);
-    PL_TRY(pl_leaf_fresh(app));
     pl_app_say(app, "", "");
     app->busy = true;
     w->app = app;

@@ -71,17 +71,17 @@ struct pl_app_config {
     const struct pl_root_file *root;
     size_t roots;
     const char
-        *client_key; /* file of a P-256 key (PKCS#8, PEM) for the channel; NULL: a fresh one */
+        *client_key; /* file of a P-256 key (PKCS#8, PEM) for all channels, by which vaults can tell
+                        that they serve the same client; NULL: a fresh one for each */
 };
 
-struct pl_app; /* TEE, trust, channel certificate, the loop */
+struct pl_app; /* TEE, trust, the loop */
 
-/* Opens the TEE first: call early, before other threads exist. The channel certificate is made now,
- * with evidence where there is a TEE. */
+/* Opens the TEE first: call early, before other threads exist. */
 PL_API_CHECKED pl_err pl_app_open(struct pl_app **out, const struct pl_app_config *cfg);
 PL_API void pl_app_close(struct pl_app *app); /* NULL allowed */
 PL_API bool pl_app_attested(const struct pl_app *app);
-/* SHA-256 of the channel key's SPKI: the `requester` of a grant for this process. */
+/* SHA-256 of the SPKI of `client_key`: the `requester` of a grant for it. NULL without one. */
 PL_API const uint8_t *pl_app_key_sha256(const struct pl_app *app);
 /* What failed, beside the error: a file, a JSON pointer, a policy's refusal; "" for nothing. Valid
  * until the next call with this app. NULL app: of the last pl_app_open of this thread. */
