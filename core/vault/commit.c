@@ -97,7 +97,8 @@ static pl_err check_key(const struct pl_turn *t)
 
 static pl_err decide(const struct pl_vault *v, struct pl_turn *t)
 {
-    t->decision = pl_policy_evaluate(t->policy->policy, &t->facts, NULL);
+    if (t->policy)
+        t->decision = pl_policy_evaluate(t->policy->policy, &t->facts, NULL);
     if (t->answered && !t->record)
         return PL_OK; /* it is gone, and its policy with it: the maker of the request is told so */
     if (t->call.op == PL_OP_CREATE) {

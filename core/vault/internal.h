@@ -175,11 +175,14 @@ struct pl_vault {
     struct listed *order;   /* by creation */
     size_t order_n, order_cap;
     size_t sweep_order, sweep[3]; /* where the next sweep goes on: spent, grants, idem */
-    struct policy_ref *decoy;     /* what requests for missing keys are decided against */
     struct pl_wr loading;         /* replay: part of a snapshot's item */
     struct pl_wr material;        /* replay: of the last MATERIAL entry: handle, sealed bytes */
 };
 
+/* What a request for a key that is not there is decided against, and always the same: the policy of
+ * a key near by, so that it costs what requests for keys cost in this vault. NULL: no key is. */
+struct policy_ref *pl_vault_decoy(const struct pl_vault *v,
+                                  const uint8_t handle[static PL_HANDLE_BYTES]);
 struct record *pl_vault_find(const struct pl_vault *v,
                              const uint8_t handle[static PL_HANDLE_BYTES]);
 /* Makes room for everything that applying ch can need. */

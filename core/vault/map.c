@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOT_HEAD = 8 };
+enum { SLOT_HEAD = 8, NEAR = 64 };
 
 void pl_map_init(struct pl_map *m, size_t value_bytes, const uint64_t seed[static 2])
 {
@@ -90,6 +90,15 @@ void *pl_map_get(const struct pl_map *m, const uint8_t key[static PL_MAP_KEY_BYT
         return NULL;
     uint8_t *slot = slot_at(m, probe(m, key));
     return *slot ? slot_value(slot) : NULL;
+}
+
+void *pl_map_near(const struct pl_map *m, const uint8_t key[static PL_MAP_KEY_BYTES])
+{
+    size_t i = m->n ? home(m, key) : 0;
+    for (unsigned looks = 0; m->n && looks < NEAR; looks++, i = (i + 1) & (m->cap - 1))
+        if (*slot_at(m, i))
+            return slot_value(slot_at(m, i));
+    return NULL;
 }
 
 void *pl_map_put(struct pl_map *m, const uint8_t key[static PL_MAP_KEY_BYTES])

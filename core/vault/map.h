@@ -23,6 +23,9 @@ PL_CHECKED pl_err pl_map_reserve(struct pl_map *m, size_t more);
 PL_CHECKED pl_err pl_map_copy(struct pl_map *out, const struct pl_map *m);
 /* The value of a key, or NULL. Valid until the next put, remove or reserve. */
 void *pl_map_get(const struct pl_map *m, const uint8_t key[static PL_MAP_KEY_BYTES]);
+/* The value of some key near the place where this one would be. NULL: none is near. It stays the
+ * same until the table changes around it. */
+void *pl_map_near(const struct pl_map *m, const uint8_t key[static PL_MAP_KEY_BYTES]);
 /* The value of a key, zeroed when it is new. Room was reserved (asserted). */
 void *pl_map_put(struct pl_map *m, const uint8_t key[static PL_MAP_KEY_BYTES]);
 void pl_map_remove(struct pl_map *m, const uint8_t key[static PL_MAP_KEY_BYTES]);

@@ -228,10 +228,11 @@ static pl_err prepare(struct pl_turn *t, const struct pl_env *env)
         e = read_body(t, env, &m);
     if (e == PL_OK && t->call.op == PL_OP_CREATE)
         e = prepare_birth(t, env, &m);
-    describe_act(t, env);
-    /* A list is decided key by key, under the lock; a refused birth has no policy to ask. */
-    if (t->call.op == PL_OP_LIST || (e != PL_OK && t->call.op == PL_OP_CREATE))
+    /* A list is decided key by key, under the lock; a refused birth or an empty vault has no policy
+     * to ask. */
+    if (!t->policy || (e != PL_OK && t->call.op == PL_OP_CREATE))
         return e;
+    describe_act(t, env);
     struct pl_caller who = caller_of(t, env);
     recognise_creator(t, &who);
     if (e == PL_OK)

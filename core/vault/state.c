@@ -4,33 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a request for a key that does not exist is decided against: a policy like others, whose
- * owner nobody is. */
-static const char decoy_text[] =
-    "{\"pleiad_policy\":1,\"salt\":\"AAAAAAAAAAAAAAAAAAAAAA\",\"principals\":{"
-    "\"owner\":{\"me\":{\"kind\":\"key\",\"spki_sha256\":"
-    "\"0000000000000000000000000000000000000000000000000000000000000000\"}},"
-    "\"apps\":{\"app\":{\"kind\":\"tee\",\"profiles\":[\"app-v1\"]}}},"
-    "\"profiles\":{\"app-v1\":{\"tee\":\"sgx\",\"measurements\":{\"mrenclave\":["
-    "\"0000000000000000000000000000000000000000000000000000000000000000\"]},"
-    "\"platforms\":\"any\"}},"
-    "\"operations\":[{\"id\":\"open\",\"allow\":[\"export\"],\"to\":[\"apps/app\"]},"
-    "{\"id\":\"look\",\"allow\":[\"describe\",\"list\"],\"to\":[\"owner/*\"]}]}";
-
 static void handle_key(uint8_t out[static PL_MAP_KEY_BYTES],
                        const uint8_t handle[static PL_HANDLE_BYTES])
 {
     memset(out, 0, PL_MAP_KEY_BYTES);
     memcpy(out, handle, PL_HANDLE_BYTES);
-}
-
-static pl_err load_decoy(struct pl_vault *v)
-{
-    struct pl_crypto *c;
-    PL_TRY(pl_crypto_new(&c));
-    pl_err e = pl_policy_ref_load(&v->decoy, c, pl_span_str(decoy_text), NULL);
-    pl_crypto_free(c);
-    return e;
 }
 
 pl_err pl_vault_new(struct pl_vault **out, const struct pl_vault_self *self,
@@ -52,11 +30,6 @@ pl_err pl_vault_new(struct pl_vault **out, const struct pl_vault_self *self,
     v->floor_s = INT64_MIN;
     v->loading = pl_wr_heap(2 * SNAPSHOT_ITEM_MAX);
     v->material = pl_wr_heap(PL_ENTRY_BODY_MAX);
-    pl_err e = load_decoy(v);
-    if (e != PL_OK) {
-        pl_vault_free(v);
-        return e;
-    }
     *out = v;
     return PL_OK;
 }
@@ -77,7 +50,6 @@ void pl_vault_free(struct pl_vault *v)
     pl_map_free(&v->policies);
     pl_wr_free(&v->loading);
     pl_wr_free(&v->material);
-    pl_policy_put(v->decoy);
     pl_config_put(v->config);
     free(v);
 }
@@ -94,6 +66,17 @@ struct policy_ref *pl_vault_policy(const struct pl_vault *v, const uint8_t sha25
 {
     struct policy_ref **p = pl_map_get(&v->policies, sha256);
     return p ? *p : NULL;
+}
+
+struct policy_ref *pl_vault_decoy(const struct pl_vault *v,
+                                  const uint8_t handle[static PL_HANDLE_BYTES])
+{
+    uint8_t key[PL_MAP_KEY_BYTES];
+    handle_key(key, handle);
+    struct record **r = pl_map_near(&v->records, key);
+    if (r)
+        return (*r)->policy;
+    return v->order_n ? v->order[v->order_n - 1].record->policy : NULL;
 }
 
 static pl_err reserve_order(struct pl_vault *v)
@@ -122,10 +105,12 @@ pl_err pl_vault_reserve(struct pl_vault *v, const struct change *ch)
 
 /* ---- applying ---- */
 
-/* Closes the holes once they are the half of the list. */
+/* No hole at the end, and no more holes than keys in a long list. */
 static void compact(struct pl_vault *v)
 {
     size_t n = 0;
+    while (v->order_n && !v->order[v->order_n - 1].record)
+        v->order_n--;
     if (v->order_n < 64 || v->records.n * 2 > v->order_n)
         return;
     for (size_t i = 0; i < v->order_n; i++)

@@ -46,8 +46,9 @@ void pl_turn_begin(struct pl_vault *v, struct pl_turn *t, const struct pl_call *
     t->record = pl_vault_find(v, call->handle);
     if (t->record)
         pl_record_get(t->record);
-    t->policy = t->record ? t->record->policy : v->decoy;
-    t->policy->refs++;
+    t->policy = t->record ? t->record->policy : pl_vault_decoy(v, call->handle);
+    if (t->policy)
+        t->policy->refs++;
 }
 
 void pl_turn_end(struct pl_vault *v, struct pl_turn *t)
@@ -79,8 +80,10 @@ struct pl_told pl_turn_problem(const struct pl_turn *t, pl_err e)
 {
     enum pl_code code = pl_err_code(e);
     bool birth = t->call.op == PL_OP_CREATE;
-    struct pl_told told = {code, t->why.pointer, t->why.text};
-    if (t->principal || (birth && t->peer.has_key) || about_the_request(code))
+    bool hidden = t->call.has_handle && !t->principal;
+    bool again = hidden && code == PL_E_TURN_AGAIN; /* somebody changes it, so there is one */
+    struct pl_told told = {code, t->why.pointer, t->why.text, hidden};
+    if (t->principal || (birth && t->peer.has_key) || (about_the_request(code) && !again))
         return told;
-    return (struct pl_told){PL_E_DENIED, "", ""};
+    return (struct pl_told){PL_E_DENIED, "", "", hidden};
 }

@@ -177,10 +177,12 @@ PL_CHECKED pl_err pl_turn_failed(struct pl_vault *v, struct pl_turn *t, const st
 void pl_turn_end(struct pl_vault *v, struct pl_turn *t);
 
 /* What the caller may be told of error `e` of this turn: to strangers every refusal is DENIED with
- * the same bytes. pointer and detail are valid until pl_turn_end; "" when there is nothing. */
+ * the same bytes. pointer and detail are valid until pl_turn_end; "" when there is nothing. hidden:
+ * the caller must not learn whether there is a key, also not by the time that this took. */
 struct pl_told {
     enum pl_code code;
     const char *pointer, *detail;
+    bool hidden;
 };
 struct pl_told pl_turn_problem(const struct pl_turn *t, pl_err e);
 

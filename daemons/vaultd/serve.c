@@ -25,12 +25,6 @@ static void send_body(struct worker *w, pl_conn_id conn, uint32_t stream, int st
         pl_event_error("answer", NULL, e);
 }
 
-void answer_body(struct worker *w, pl_conn_id conn, uint32_t stream, int status,
-                 struct pl_span body)
-{
-    send_body(w, conn, stream, status, false, body);
-}
-
 static pl_err write_problem(struct pl_wr *out, struct pl_told told, const uint64_t *index)
 {
     struct pl_api_problem p;
@@ -46,33 +40,41 @@ static pl_err write_problem(struct pl_wr *out, struct pl_told told, const uint64
     return pl_api_write_problem(out, &p);
 }
 
-void answer_problem(struct worker *w, pl_conn_id conn, uint32_t stream, struct pl_told told)
+static void send_problem(struct worker *w, pl_conn_id conn, uint32_t stream, struct pl_told told,
+                         const uint64_t *index)
 {
     struct pl_wr body PL_CLEANUP(pl_wr_free) = pl_wr_heap(PL_NET_REQUEST_MAX);
-    pl_err e = write_problem(&body, told, NULL);
+    pl_err e = write_problem(&body, told, index);
     if (e != PL_OK)
         pl_event_error("problem", NULL, e);
     send_body(w, conn, stream, pl_code_http(told.code), true, pl_wr_span(&body));
 }
 
-void answer_error(struct worker *w, pl_conn_id conn, uint32_t stream, pl_err e)
+static void answer_error(struct worker *w, pl_conn_id conn, uint32_t stream, pl_err e)
 {
-    answer_problem(w, conn, stream, (struct pl_told){pl_err_code(e), "", ""});
+    send_problem(w, conn, stream, (struct pl_told){.code = pl_err_code(e)}, NULL);
 }
 
 /* ---- parked answers ---- */
 
-static void parked_free(struct parked *p)
+static void arm(struct worker *w)
 {
-    pl_wr_free(&p->body);
-    free(p);
+    const struct parked *a = w->waiting.first, *b = w->hidden.first;
+    pl_worker_timer(w->w, a ? a->due_ms : 0);
+    pl_worker_timer(w->w, b ? b->due_ms : 0);
 }
 
-static void arm(struct worker *w) { pl_worker_timer(w->w, w->first ? w->first->due_ms : 0); }
+/* When a stranger is told: counted from when the request came, not from when it was decided, and a
+ * whole tick later at least, so that what deciding cost does not show. */
+static uint64_t tick(const struct worker *w)
+{
+    return (pl_worker_now_ms(w->w) / STRANGER_TICK_MS + 2) * STRANGER_TICK_MS;
+}
 
 /* Takes the body over; without memory to wait with, the outcome stays unknown to the caller. */
 static void park(struct worker *w, struct pl_conn *c, uint32_t stream, const struct parked *what)
 {
+    struct parked_list *list = what->hidden ? &w->hidden : &w->waiting;
     struct parked *p = malloc(sizeof(*p));
     if (!p) {
         struct pl_wr body = what->body;
@@ -83,30 +85,28 @@ static void park(struct worker *w, struct pl_conn *c, uint32_t stream, const str
     *p = *what;
     p->conn = pl_conn_id_of(c);
     p->stream = stream;
-    p->due_ms = pl_worker_now_ms(w->w) + ANSWER_MS;
+    p->due_ms = p->hidden ? tick(w) : pl_worker_now_ms(w->w) + ANSWER_MS;
     p->next = NULL;
-    *w->last = p;
-    w->last = &p->next;
+    *list->last = p;
+    list->last = &p->next;
     arm(w);
 }
 
-static struct parked *unpark(struct worker *w)
+static void unpark(struct parked_list *list)
 {
-    struct parked *p = w->first;
-    w->first = p->next;
-    if (!w->first)
-        w->last = &w->first;
-    return p;
+    struct parked *p = list->first;
+    list->first = p->next;
+    if (!list->first)
+        list->last = &list->first;
+    pl_wr_free(&p->body);
+    free(p);
 }
 
 static void send_unknown(struct worker *w, const struct parked *p)
 {
-    struct pl_wr body PL_CLEANUP(pl_wr_free) = pl_wr_heap(PL_NET_REQUEST_MAX);
     uint64_t index = p->wait - 1;
-    const struct pl_told told = {PL_E_OUTCOME_UNKNOWN, "", ""};
     atomic_fetch_add(&w->vd->parked_late, 1);
-    if (write_problem(&body, told, &index) == PL_OK)
-        send_body(w, p->conn, p->stream, pl_code_http(told.code), true, pl_wr_span(&body));
+    send_problem(w, p->conn, p->stream, (struct pl_told){.code = PL_E_OUTCOME_UNKNOWN}, &index);
 }
 
 /* What is durable leaves; what will not be, or not in time, is told so. Never "failed". */
@@ -114,18 +114,17 @@ static void release_parked(struct worker *w, uint64_t now_ms)
 {
     uint64_t durable = pl_store_durable(w->vd->store);
     bool locked = pl_store_state(w->vd->store) == PL_STORE_LOCKED;
-    while (w->first) {
-        struct parked *head = w->first;
-        bool good = head->wait <= durable;
-        if (!good && !locked && head->due_ms > now_ms)
+    for (const struct parked *p; (p = w->waiting.first); unpark(&w->waiting)) {
+        bool good = p->wait <= durable;
+        if (!good && !locked && p->due_ms > now_ms)
             break;
-        struct parked *p = unpark(w);
         if (good)
             send_body(w, p->conn, p->stream, p->status, p->problem, pl_wr_span(&p->body));
         else
             send_unknown(w, p);
-        parked_free(p);
     }
+    for (const struct parked *p; (p = w->hidden.first) && p->due_ms <= now_ms; unpark(&w->hidden))
+        send_body(w, p->conn, p->stream, p->status, true, pl_wr_span(&p->body));
     arm(w);
 }
 
@@ -189,6 +188,7 @@ static void run_turn(struct pl_conn *c, uint32_t stream, const struct pl_call *c
     if (e != PL_OK) {
         struct pl_told told = pl_turn_problem(w->turn, e);
         p.problem = true;
+        p.hidden = told.hidden;
         p.status = pl_code_http(told.code);
         if (write_problem(&p.body, told, NULL) != PL_OK)
             p.body.n = 0;
@@ -297,7 +297,7 @@ static bool public_read(struct worker *w, pl_conn_id conn, uint32_t stream,
         pl_err e =
             pl_span_is(r->method, "GET") ? public_reads[i].read(w->vd, &body) : PL_FAIL(METHOD);
         if (e == PL_OK)
-            answer_body(w, conn, stream, 200, pl_wr_span(&body));
+            send_body(w, conn, stream, 200, false, pl_wr_span(&body));
         else
             answer_error(w, conn, stream, e);
         return true;
@@ -322,7 +322,8 @@ static void session(struct pl_conn *c, uint32_t stream, const struct pl_request 
                                              : PL_FAIL(METHOD);
     atomic_fetch_add(e == PL_OK ? &w->vd->sessions : &w->vd->session_refusals, 1);
     if (e != PL_OK)
-        answer_problem(w, pl_conn_id_of(c), stream, (struct pl_told){pl_err_code(e), pointer, ""});
+        send_problem(w, pl_conn_id_of(c), stream,
+                     (struct pl_told){.code = pl_err_code(e), .pointer = pointer}, NULL);
 }
 
 /* A connection may live longer than the certificate that it was made with. */
@@ -357,7 +358,7 @@ static void on_wake(struct pl_worker *pw)
     for (; j; j = next) {
         next = j->next;
         if (j->err == PL_OK)
-            answer_body(w, j->conn, j->stream, 200, pl_wr_span(&j->body));
+            send_body(w, j->conn, j->stream, 200, false, pl_wr_span(&j->body));
         else
             answer_error(w, j->conn, j->stream, j->err);
         quote_job_free(j);
@@ -389,8 +390,10 @@ void vaultd_wake_workers(struct vaultd *vd)
 
 static void worker_free(struct worker *w)
 {
-    while (w->first)
-        parked_free(unpark(w));
+    for (; w->waiting.first; unpark(&w->waiting))
+        ;
+    for (; w->hidden.first; unpark(&w->hidden))
+        ;
     pl_turn_free(w->turn);
     pl_locked_unmap(&w->locked);
     free(w);
@@ -403,7 +406,8 @@ static pl_err on_start(void *arg, struct pl_worker *pw, void **out)
     PL_REQUIRE(w, NO_MEMORY);
     w->vd = vd;
     w->w = pw;
-    w->last = &w->first;
+    w->waiting.last = &w->waiting.first;
+    w->hidden.last = &w->hidden.first;
     pl_err e = pl_locked_map(&w->locked, WORKER_ARENA_BYTES);
     if (e == PL_OK)
         e = pl_turn_new(&w->turn);

@@ -27,6 +27,7 @@
 enum {
     WORKERS_MAX = 16,
     ANSWER_MS = 2000, /* a parked answer: then 503 pending, outcome unknown */
+    STRANGER_TICK_MS = 5,
     LEAF_LIFE_S = 24 * 3600,
     LEAF_RENEW_MS = 12 * 3600 * 1000,
     LEAF_BACKDATE_S = 300, /* of not_before: the other side's clock may be behind */
@@ -157,11 +158,14 @@ struct parked {
     pl_conn_id conn;
     uint32_t stream;
     int status;
-    bool problem;
-    uint64_t wait; /* durable entries needed */
+    bool problem, hidden;
+    uint64_t wait; /* durable entries needed; hidden answers need none */
     uint64_t due_ms;
     struct pl_wr body;
     struct parked *next;
+};
+struct parked_list {
+    struct parked *first, **last;
 };
 struct worker {
     struct vaultd *vd;
@@ -171,15 +175,9 @@ struct worker {
     struct pl_turn *turn;
     struct pl_env env;
     struct pl_chain_cache chains;
-    struct parked *first, **last;
+    struct parked_list waiting, hidden; /* for the log; strangers' refusals, for the tick */
 };
 extern const struct pl_handler vaultd_handler;
-/* Answers with a problem document; pointer and detail may be "". */
-void answer_problem(struct worker *w, pl_conn_id conn, uint32_t stream, struct pl_told told);
-void answer_error(struct worker *w, pl_conn_id conn, uint32_t stream, pl_err e);
-void answer_body(struct worker *w, pl_conn_id conn, uint32_t stream, int status,
-                 struct pl_span body);
-
 struct pl_span vaultd_openapi(void); /* docs/openapi.json, as it was when this was built */
 
 /* advertise.c: nothing happens without --advertise, or before the birth. Main thread only. */

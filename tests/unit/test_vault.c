@@ -37,33 +37,6 @@ TEST(only_the_attested_app_gets_the_share)
     world_close(&w);
 }
 
-TEST(a_stranger_cannot_tell_a_key_from_none)
-{
-    world_open(&w);
-    const char *path = world_active(&w, 5, 40), *missing = "/v1/keys/AAAAAAAAAAAAAAAAAAAAAA";
-    static const char *const tails[][2] = {{"POST", "/export"},
-                                           {"POST", "/activate"},
-                                           {"GET", ""},
-                                           {"DELETE", ""},
-                                           {"GET", "/policy"}};
-    struct pl_peer peers[] = {world_peer(&w, &w.other, NULL), world_peer(&w, NULL, NULL),
-                              world_peer(&w, &w.other, &w.changed_claims)};
-    for (size_t p = 0; p < 3; p++)
-        for (size_t i = 0; i < 5; i++) {
-            size_t before = w.entries;
-            pl_err a =
-                world_call(&w, &peers[p], tails[i][0], world_join(path, tails[i][1]), NULL, NULL);
-            struct pl_told here = w.told;
-            pl_err b = world_call(&w, &peers[p], tails[i][0], world_join(missing, tails[i][1]),
-                                  NULL, NULL);
-            CHECK(a != PL_OK && b != PL_OK);
-            CHECK(here.code == PL_E_DENIED && w.told.code == PL_E_DENIED);
-            CHECK(*here.detail == 0 && *w.told.detail == 0 && *here.pointer == 0);
-            CHECK(w.entries == before);
-        }
-    world_close(&w);
-}
-
 TEST(a_prepared_key_is_there_for_its_maker_alone_and_lapses)
 {
     world_open(&w);

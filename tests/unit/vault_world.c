@@ -213,7 +213,7 @@ pl_err world_call(struct world *w, const struct pl_peer *peer, const char *metho
     w->body.n = 0;
     pl_turn_begin(v, w->turn, &call, peer);
     pl_err e = run(w, v, &env);
-    w->told = (struct pl_told){PL_E_OK, "", ""};
+    w->told = (struct pl_told){.code = PL_E_OK};
     if (e != PL_OK) {
         w->told = pl_turn_problem(w->turn, e);
         snprintf(w->detail, sizeof(w->detail), "%s", w->told.detail);
