@@ -18,8 +18,13 @@ static bool fetch(struct pl_crypto *c)
     c->cipher = EVP_CIPHER_CTX_new();
     c->mac = c->hmac ? EVP_MAC_CTX_new(c->hmac) : NULL;
     c->bn = BN_CTX_secure_new();
+    char digest[] = OSSL_DIGEST_NAME_SHA2_256; /* named once: each naming is a search */
+    const OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+        OSSL_PARAM_construct_end(),
+    };
     return c->sha256 && c->sha384 && c->sha512 && c->gcm && c->hmac && c->group && c->md &&
-           c->cipher && c->mac && c->bn;
+           c->cipher && c->mac && c->bn && EVP_MAC_CTX_set_params(c->mac, params) == 1;
 }
 
 pl_err pl_crypto_new(struct pl_crypto **out)
@@ -89,14 +94,9 @@ pl_err pl_sha256_one(struct pl_crypto *c, uint8_t out[static PL_SHA256_BYTES], s
 pl_err pl_hmac(struct pl_crypto *c, uint8_t out[static PL_SHA256_BYTES], struct pl_span key,
                const struct pl_span *parts, size_t n)
 {
-    char name[] = OSSL_DIGEST_NAME_SHA2_256;
     static const uint8_t none[1];
-    const OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
-        OSSL_PARAM_construct_end(),
-    };
     size_t got = 0;
-    PL_REQUIRE(EVP_MAC_init(c->mac, key.n ? key.p : none, key.n, params) == 1, CRYPTO_FAILED);
+    PL_REQUIRE(EVP_MAC_init(c->mac, key.n ? key.p : none, key.n, NULL) == 1, CRYPTO_FAILED);
     for (size_t i = 0; i < n; i++)
         PL_REQUIRE(EVP_MAC_update(c->mac, parts[i].p, parts[i].n) == 1, CRYPTO_FAILED);
     PL_REQUIRE(EVP_MAC_final(c->mac, out, &got, PL_SHA256_BYTES) == 1, CRYPTO_FAILED);
