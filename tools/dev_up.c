@@ -1,8 +1,4 @@
-/* Bringing a constellation up. Everything is kept, so that a second `up` is a reboot of it all.
- *
- * Who may create keys stands in the configuration, by the owner's key at each vault, and that is
- * derived from the vault's id: so each vault first runs unborn, tells its id and is stopped; then
- * the configuration is signed, and all are born under it. */
+/* Bringing a constellation up. Everything is kept, so that a second `up` is a reboot of it all. */
 #include "platform/platform.h"
 #include "policy/config.h"
 #include "policy/grant.h"
@@ -117,8 +113,8 @@ static pl_err vault_program(struct dev *d, unsigned i, char out[static PATH_MAX]
     return PL_OK;
 }
 
-/* The vault of machine i, born or not. */
-static pl_err run_vault(struct dev *d, unsigned i, bool born, struct tool_proc *p)
+/* The vault of machine i. */
+static pl_err run_vault(struct dev *d, unsigned i, struct tool_proc *p)
 {
     char self[PATH_MAX], vaultd[PATH_MAX], sock[PATH_MAX], dir[PATH_MAX], config[PATH_MAX],
         collateral[PATH_MAX], log[PATH_MAX], pid[PATH_MAX];
@@ -133,71 +129,19 @@ static pl_err run_vault(struct dev *d, unsigned i, bool born, struct tool_proc *
     PL_TRY(program(d, self, "pleiad"));
     PL_TRY(vault_program(d, i, vaultd));
     const char *listen = *v->endpoint ? v->endpoint : "127.0.0.1:0";
-    const char *argv[] = {
-        self,   "sim",       "run",  "--as",         "vault",    "--socket",
-        sock,   "--",        vaultd, "--dir",        dir,        "--listen",
-        listen, "--workers", "1",    "--collateral", collateral, born ? "--config" : NULL,
-        config, NULL};
+    const char *argv[] = {self,   "sim",       "run",  "--as",         "vault",    "--socket",
+                          sock,   "--",        vaultd, "--dir",        dir,        "--listen",
+                          listen, "--workers", "1",    "--collateral", collateral, "--config",
+                          config, NULL};
     const struct tool_proc_start how = {
         .argv = argv, .log = log, .pid_file = pid, .vault_id = v->id, .port = &port};
     PL_TRY(about(d, log, tool_proc_run(p, &how)));
-    if (born && !*v->endpoint)
+    if (!*v->endpoint)
         snprintf(v->endpoint, sizeof(v->endpoint), "127.0.0.1:%u", port);
     return PL_OK;
 }
 
-static pl_err learn_ids(struct dev *d)
-{
-    for (unsigned i = 1; i <= d->n; i++) {
-        char pid[PATH_MAX];
-        struct tool_proc p;
-        tool_progress(d->t, "making vaults", i, d->n);
-        tool_dev_pid(pid, d, "vault", i);
-        PL_TRY(run_vault(d, i, false, &p));
-        PL_TRY(about(d, pid, tool_proc_stop(p, pid)));
-    }
-    return PL_OK;
-}
-
 /* ---- the configuration ---- */
-
-static int by_bytes(const void *a, const void *b) { return memcmp(a, b, PL_SHA256_BYTES); }
-
-/* The owner's key at each vault, by its hash. */
-static pl_err owner_keys(struct dev *d, uint8_t (*out)[PL_SHA256_BYTES], struct pl_priv keys[2])
-{
-    char path[PATH_MAX];
-    uint8_t id[32], spki[PL_SPKI_MAX];
-    struct pl_pub pub;
-    tool_path(path, &d->h, "owner.pem");
-    PL_TRY(about(d, path, tool_key_read(d->c, &keys[0], path)));
-    for (unsigned i = 0; i < d->n; i++) {
-        PL_TRY(pl_unhex(id, sizeof(id), pl_span_str(d->v[i].id)));
-        PL_TRY(pl_owner_derive(d->c, &keys[1], &keys[0], id));
-        PL_TRY(pl_priv_public(d->c, &pub, &keys[1]));
-        PL_TRY(pl_sha256_one(d->c, out[i], pl_span(spki, pl_pub_to_spki(spki, &pub))));
-    }
-    qsort(out, d->n, sizeof(*out), by_bytes);
-    return PL_OK;
-}
-
-static void write_create(struct pl_jw *j, uint8_t (*owner)[PL_SHA256_BYTES], unsigned n)
-{
-    pl_jw_key(j, "create");
-    pl_jw_open(j, '{');
-    pl_jw_key(j, "allow");
-    pl_jw_open(j, '[');
-    for (unsigned i = 0; i < n; i++) {
-        pl_jw_open(j, '{');
-        pl_jw_key(j, "kind");
-        pl_jw_text(j, "key");
-        pl_jw_key(j, "spki_sha256");
-        pl_jw_hex(j, pl_span(owner[i], sizeof(owner[i])));
-        pl_jw_close(j, '}');
-    }
-    pl_jw_close(j, ']');
-    pl_jw_close(j, '}');
-}
 
 static void write_root(struct pl_jw *j, struct pl_span der)
 {
@@ -226,8 +170,8 @@ static pl_err root_cert(struct dev *d, uint8_t *der, size_t cap, size_t *n)
     return about(d, path, pl_unpem(der, cap, n, &in, "CERTIFICATE"));
 }
 
-static pl_err write_config(struct dev *d, struct pl_wr *w, uint8_t (*owner)[PL_SHA256_BYTES],
-                           const struct pl_priv *operator)
+/* Anyone may create: a list of one owner's keys would tell each vault which belong together. */
+static pl_err write_config(struct dev *d, struct pl_wr *w, const struct pl_priv *operator)
 {
     uint8_t der[PL_CERT_MAX], spki[PL_SPKI_MAX];
     size_t n;
@@ -255,28 +199,23 @@ static pl_err write_config(struct dev *d, struct pl_wr *w, uint8_t (*owner)[PL_S
     pl_jw_b64u(&j, pl_span(spki, pl_pub_to_spki(spki, &pub)));
     pl_jw_close(&j, ']');
     pl_jw_close(&j, '}');
-    write_create(&j, owner, d->n);
+    pl_jw_key(&j, "create");
+    pl_jw_raw(&j, pl_span_str("{\"allow\":[{\"kind\":\"anyone\"}]}"));
     write_root(&j, pl_span(der, n));
     pl_jw_close(&j, '}');
     return pl_wr_end(w);
 }
 
-struct config_work {
-    struct pl_priv key[2];
-    uint8_t owner[TOOL_VAULTS_MAX][PL_SHA256_BYTES];
-};
-
-static pl_err make_config(struct dev *d, struct config_work *work, const char *path)
+static pl_err make_config(struct dev *d, struct pl_priv *key, const char *path)
 {
     char operator[PATH_MAX];
     struct pl_config *check = NULL;
     struct pl_wr plain PL_CLEANUP(pl_wr_free) = pl_wr_heap(PL_CONFIG_BYTES);
     struct pl_wr text PL_CLEANUP(pl_wr_free) = pl_wr_heap(PL_CONFIG_BYTES);
-    PL_TRY(owner_keys(d, work->owner, work->key));
     tool_path(operator, & d->h, "operator.pem");
-    PL_TRY(about(d, operator, tool_key_read(d->c, &work->key[0], operator)));
-    PL_TRY(about(d, path, write_config(d, &plain, work->owner, &work->key[0])));
-    PL_TRY(about(d, path, pl_config_sign(d->c, &text, pl_wr_span(&plain), &work->key[0], 1)));
+    PL_TRY(about(d, operator, tool_key_read(d->c, key, operator)));
+    PL_TRY(about(d, path, write_config(d, &plain, key)));
+    PL_TRY(about(d, path, pl_config_sign(d->c, &text, pl_wr_span(&plain), key, 1)));
     PL_TRY(about(d, path, pl_config_load(&check, d->c, pl_wr_span(&text), NULL)));
     pl_config_put(check); /* nothing is kept that a vault would not take */
     return about(d, path, pl_file_write(path, pl_wr_span(&text), 0600, PL_FILE_NEW));
@@ -289,9 +228,8 @@ static pl_err config(struct dev *d)
     tool_path(path, &d->h, "config.json");
     if (tool_exists(path))
         return PL_OK;
-    PL_TRY(learn_ids(d));
-    PL_TRY(pl_locked_map(&locked, sizeof(struct config_work)));
-    return make_config(d, (struct config_work *)(void *)locked.base, path);
+    PL_TRY(pl_locked_map(&locked, sizeof(struct pl_priv)));
+    return make_config(d, (struct pl_priv *)(void *)locked.base, path);
 }
 
 /* ---- what the vaults must be ---- */
@@ -407,7 +345,7 @@ pl_err tool_dev_up(struct dev *d)
         tool_progress(d->t, "starting vaults", i, d->n);
         tool_dev_pid(pid, d, "vault", i);
         if (!tool_proc_find(pid).pid)
-            PL_TRY(run_vault(d, i, true, &p));
+            PL_TRY(run_vault(d, i, &p));
     }
     PL_TRY(tool_vaults_write(&d->h, d->v, d->n));
     return profiles(d);

@@ -1,7 +1,9 @@
-/* Linked over pleiad-registryd for one test: writes down whatever the registry is given, before it
- * sees it. Every byte that leaves the TLS pump goes to $REGISTRY_RECORD.raw; every header, also
- * those the server drops, decoded to .headers; every piece of a body to .bodies.
- * The daemon's own objects are unchanged: the linker's --wrap leads these three calls here. */
+/* Linked over a daemon for a test: writes down whatever it is given, before it sees it. Every byte
+ * that leaves the TLS pump goes to $PL_RECORD.raw; every header, also those the server drops,
+ * decoded to .headers; every piece of a body to .bodies. The daemon's own objects are unchanged:
+ * the linker's --wrap leads these three calls here. */
+#include "tests/registry/record.h"
+
 #include "platform/net/stream.h"
 
 #include <fcntl.h>
@@ -9,10 +11,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static void record(const char *suffix, struct pl_span bytes)
+void record(const char *suffix, struct pl_span bytes)
 {
     char path[400];
-    snprintf(path, sizeof(path), "%s.%s", getenv("REGISTRY_RECORD"), suffix);
+    snprintf(path, sizeof(path), "%s.%s", getenv("PL_RECORD"), suffix);
     int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (fd < 0 || write(fd, bytes.p, bytes.n) != (ssize_t)bytes.n)
         abort(); /* a record with a hole proves nothing */

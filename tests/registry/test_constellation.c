@@ -90,7 +90,7 @@ static bool collateral(void)
 
 static bool start_registry(void)
 {
-    setenv("REGISTRY_RECORD", sim_path("record"), 1);
+    setenv("PL_RECORD", sim_path("record"), 1);
     return process_start(&registry, copy_path("registry.log"),
                          LIST(sim_env("PLEIAD_REGISTRYD"), "--db", copy_path("db"), "--collateral",
                               copy_path("collateral"), "--dev-root",
