@@ -1,6 +1,7 @@
 /* Files of a split under way: what survives kill -9 at any point. */
 #include "client/split.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -26,15 +27,20 @@ bool pl_file_there(const char *path)
     return lstat(path, &st) == 0 || errno != ENOENT;
 }
 
+static void folder_of(char out[static PL_SPLIT_PATH], const char *path)
+{
+    snprintf(out, PL_SPLIT_PATH, "%.4090s", path);
+    char *slash = strrchr(out, '/');
+    if (!slash)
+        snprintf(out, PL_SPLIT_PATH, ".");
+    else
+        slash[slash == out] = 0;
+}
+
 pl_err pl_folder_sync(const char *path)
 {
     char dir[PL_SPLIT_PATH];
-    snprintf(dir, sizeof(dir), "%.4090s", path);
-    char *slash = strrchr(dir, '/');
-    if (!slash)
-        snprintf(dir, sizeof(dir), ".");
-    else
-        slash[slash == dir] = 0;
+    folder_of(dir, path);
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return pl_file_err(errno);
@@ -176,8 +182,26 @@ pl_err pl_journal_read(struct pl_journal *out, const char *path)
 
 /* ---- ends ---- */
 
+/* pl_file_write that died leaves its file's name with 16 hex digits behind it. */
+static void drop_torn(const char *fresh)
+{
+    char dir[PL_SPLIT_PATH];
+    const char *base = strrchr(fresh, '/') ? strrchr(fresh, '/') + 1 : fresh;
+    size_t n = strlen(base);
+    folder_of(dir, fresh);
+    DIR *d = opendir(dir);
+    for (struct dirent *e; d && (e = readdir(d));) {
+        const char *rest = strncmp(e->d_name, base, n) == 0 ? e->d_name + n : "";
+        if (*rest == '.' && strlen(rest) == 17 && strspn(rest + 1, "0123456789abcdef") == 16)
+            unlinkat(dirfd(d), e->d_name, 0);
+    }
+    if (d)
+        closedir(d);
+}
+
 pl_err pl_split_forget(const struct pl_split_files *f)
 {
+    drop_torn(f->fresh);
     if (unlink(f->journal) != 0 && errno != ENOENT)
         return pl_file_err(errno);
     return pl_folder_sync(f->journal);

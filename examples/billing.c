@@ -25,42 +25,19 @@ static char grant[GRANT_MAX];
 
 static int failed(struct pl_app *app, const char *what, pl_err e)
 {
-    const char *detail = pl_app_detail(app);
+    const char *detail = pl_disk_detail(app);
     printf("billing: %s: %s%s%s%s [%s]\n", what, pl_error_text(e), *detail ? " (" : "", detail,
            *detail ? ")" : "", pl_error_name(e));
     return 1;
 }
 
-/* One line a vault: who, how far it came, what was wrong with it. */
 static void show_vaults(void)
 {
+    char line[PL_REPORT_LINE];
     for (size_t i = 0; i < report.vaults; i++) {
-        const struct pl_report_vault *v = &report.vault[i];
-        printf("  vault %02x%02x%02x%02x  %-21s %5u ms  ", v->vault_id[0], v->vault_id[1],
-               v->vault_id[2], v->vault_id[3], v->endpoint, v->ms);
-        if (v->wrong)
-            puts("LIED: its share is not the one that was stored");
-        else if (v->why && !pl_ok(v->why))
-            printf("%s%s%s [%s]\n", pl_error_text(v->why), *v->detail ? ": " : "", v->detail,
-                   pl_error_name(v->why));
-        else
-            puts(v->used ? "verified, used" : pl_step_text(v->step));
+        pl_report_line(line, &report.vault[i]);
+        printf("  %s\n", line);
     }
-}
-
-/* One vault_id@host:port a line. */
-static bool read_vaults(const char *path, size_t *n)
-{
-    char line[512];
-    bool good = true;
-    FILE *f = fopen(path, "re");
-    for (*n = 0; f && good && *n < PL_VAULTS_MAX && fgets(line, sizeof(line), f); *n += good) {
-        line[strcspn(line, "\n")] = '\0';
-        good = pl_ok(pl_place_parse(&place[*n], line));
-    }
-    if (f)
-        fclose(f);
-    return f && good;
 }
 
 static bool read_grant(const char *path, size_t *n)
@@ -85,9 +62,9 @@ static int do_format(struct pl_app *app, const struct options *o, struct pl_disk
     if (!pl_ok(e))
         return failed(app, o->disk, e);
     if (how == PL_RESUMED_UNDONE)
-        puts("billing: an interrupted split was undone and done anew");
+        puts("billing: an interrupted format was undone and done anew");
     else if (how == PL_RESUMED_DONE)
-        puts("billing: an interrupted split was brought to its end");
+        puts("billing: an interrupted format was brought to its end");
     printf("billing: %s is formatted, its key split %u-of-%u\n", o->disk, order->k, order->n);
     return 0;
 }
@@ -109,10 +86,10 @@ static int run(struct pl_app *app, const struct options *o)
     pl_err e = pl_anchor_measured(&anchor, app, o->anchor);
     if (!pl_ok(e))
         return failed(app, o->anchor, e);
-    if (!read_vaults(o->vaults, &n)) {
+    e = pl_places_file(place, PL_VAULTS_MAX, &n, o->vaults);
+    if (!pl_ok(e)) {
         pl_anchor_free(anchor);
-        printf("billing: %s: no list of vaults, a vault_id@host:port a line\n", o->vaults);
-        return 1;
+        return failed(app, o->vaults, e);
     }
     struct pl_disk_order order = {.path = o->disk,
                                   .anchor = anchor,

@@ -1,88 +1,38 @@
 /* pleiad key: split a secret over the vaults, recover it, look after it. */
 #include "platform/platform.h"
-#include "tools/client.h"
+#include "tools/job.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { FILE_MAX = 1 << 20, SECRET_MAX = 64 * 1024 };
+enum { SECRET_MAX = 64 * 1024 };
 
-static struct pl_report report;
-
-/* What all of these commands begin with. */
+/* A command about the key of one descriptor. */
 struct job {
-    struct tool_home h;
-    struct pl_app *app;
-    struct pl_anchor *anchor;
+    struct tool_job j; /* first */
     struct pl_wr descriptor;
 };
 
 static void job_end(struct job *j)
 {
-    pl_anchor_free(j->anchor);
-    pl_app_close(j->app);
+    tool_job_end(&j->j);
     pl_wr_free(&j->descriptor);
-}
-
-/* Measured input where this process has it; else the file, which is as good as whoever wrote it. */
-static pl_err open_anchor(struct tool *t, struct job *j)
-{
-    const char *path = tool_text(t, "anchor");
-    const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
-    const void *measured;
-    size_t n;
-    struct pl_wr text PL_CLEANUP(pl_wr_free) = {0};
-    if (pl_app_measured(j->app, name, &measured, &n))
-        return pl_anchor_measured(&j->anchor, j->app, name);
-    tool_note(t, "%s is not measured input of this process: trusted as a file", path);
-    PL_TRY(tool_read(&text, path, FILE_MAX));
-    return pl_anchor_read(&j->anchor, j->app, text.p, text.n);
-}
-
-/* Attested where there is a TEE: the TEE measures the process now, so nothing comes before it. -1,
- * or an exit code. */
-static int begin(struct tool *t, struct job *j)
-{
-    pl_err e = tool_home(&j->h, t, false);
-    if (e != PL_OK)
-        return tool_fail(t, tool_home_name(t), e);
-    e = tool_app(&j->app, &j->h, true);
-    if (e != PL_OK)
-        return tool_app_fail(t, NULL, "this process", e);
-    e = open_anchor(t, j);
-    return e == PL_OK ? -1 : tool_app_fail(t, j->app, tool_text(t, "anchor"), e);
 }
 
 static int begin_with_descriptor(struct tool *t, struct job *j)
 {
-    int code = begin(t, j);
+    int code = tool_job_begin(t, &j->j, false);
     if (code >= 0)
         return code;
-    pl_err e = tool_read(&j->descriptor, tool_text(t, "descriptor"), FILE_MAX);
+    pl_err e = tool_read(&j->descriptor, tool_text(t, "descriptor"), TOOL_FILE_MAX);
     return e == PL_OK ? -1 : tool_fail(t, tool_text(t, "descriptor"), e);
 }
 
-/* A line a vault on stderr, where people look while a secret goes to standard output. */
-static void show_report(const struct tool *t)
+static int ended(struct tool *t, const struct job *j, pl_err e)
 {
-    for (size_t i = 0; i < report.vaults; i++) {
-        const struct pl_report_vault *v = &report.vault[i];
-        const char *what = v->wrong                   ? "wrong share: not the one that was stored"
-                           : v->why && !pl_ok(v->why) ? pl_error_text(v->why)
-                           : v->used                  ? "verified, used"
-                                                      : pl_step_text(v->step);
-        tool_note(t, "vault %02x%02x%02x%02x %s: %s", v->vault_id[0], v->vault_id[1],
-                  v->vault_id[2], v->vault_id[3], v->endpoint, what);
-    }
-}
-
-static int ended(struct tool *t, struct job *j, const char *what, pl_err e)
-{
-    if (e != PL_OK || tool_flag(t, "report"))
-        show_report(t);
-    return e == PL_OK ? TOOL_DONE : tool_app_fail(t, j->app, what, e);
+    return tool_job_done(t, &j->j, tool_text(t, "descriptor"), e);
 }
 
 /* ---- split ---- */
@@ -107,20 +57,20 @@ static pl_err read_secret(struct tool *t, struct pl_secret *out)
 static pl_err split_order(struct tool *t, struct job *j, struct pl_split_order *o,
                           struct pl_wr *grant, struct pl_place *places)
 {
-    PL_TRY(tool_read(grant, tool_text(t, "grant"), FILE_MAX));
+    PL_TRY(tool_read(grant, tool_text(t, "grant"), TOOL_FILE_MAX));
     *o = (struct pl_split_order){
         .name = tool_text(t, "name"),
         .k = (unsigned)tool_number(t, "k", 2),
         .n = (unsigned)tool_number(t, "n", 4),
         .min_vaults = (unsigned)tool_number(t, "min-vaults", 0),
         .descriptor = tool_text(t, "descriptor"),
-        .anchor = j->anchor,
+        .anchor = j->j.anchor,
         .grant = grant->p,
         .grant_bytes = grant->n,
         .place = places,
         .vendors = (unsigned)tool_number(t, "vendors", 0),
     };
-    return tool_places(&j->h, places, &o->places);
+    return tool_places(&j->j.h, places, &o->places);
 }
 
 static pl_err do_split(struct tool *t, struct job *j)
@@ -131,14 +81,14 @@ static pl_err do_split(struct tool *t, struct job *j)
     struct pl_split_order o;
     enum pl_resumed how;
     PL_TRY(split_order(t, j, &o, &grant, places));
-    PL_TRY(pl_split_resume(j->app, &o, &how, &report));
+    PL_TRY(pl_split_resume(j->j.app, &o, &how, &j->j.report));
     if (how == PL_RESUMED_DONE) {
         tool_note(t, "an interrupted split was brought to its end: its secret is the earlier one");
         return PL_OK;
     }
     PL_TRY(read_secret(t, &secret));
     o.secret = &secret;
-    return pl_split(j->app, &o, &report);
+    return pl_split(j->j.app, &o, &j->j.report);
 }
 
 static int split(struct tool *t)
@@ -146,8 +96,8 @@ static int split(struct tool *t)
     struct job j PL_CLEANUP(job_end) = {0};
     if (tool_number(t, "k", 2) > tool_number(t, "n", 4))
         return tool_usage(t, "-k is at most -n");
-    int code = begin(t, &j);
-    return code >= 0 ? code : ended(t, &j, tool_text(t, "descriptor"), do_split(t, &j));
+    int code = tool_job_begin(t, &j.j, false);
+    return code >= 0 ? code : ended(t, &j, do_split(t, &j));
 }
 
 /* ---- recover, status, delete ---- */
@@ -157,7 +107,7 @@ static struct pl_recover_order recover_order(struct tool *t, const struct job *j
     return (struct pl_recover_order){
         .descriptor = j->descriptor.p,
         .descriptor_bytes = j->descriptor.n,
-        .anchor = j->anchor,
+        .anchor = j->j.anchor,
         .deadline_ms = (unsigned)tool_number(t, "deadline", 0),
     };
 }
@@ -173,18 +123,18 @@ static int recover(struct tool *t)
         return code;
     struct pl_recover_order o = recover_order(t, &j);
     o.linger_ms = (unsigned)tool_number(t, "linger", 0);
-    pl_err e = pl_recover(j.app, &o, &secret, &report);
+    pl_err e = pl_recover(j.j.app, &o, &secret, &j.j.report);
     if (e == PL_OK)
         e = tool_out_bytes(pl_span(secret.p, secret.n), true);
-    return ended(t, &j, tool_text(t, "descriptor"), e);
+    return ended(t, &j, e);
 }
 
-static int print_states(struct tool *t)
+static int print_states(struct tool *t, const struct pl_report *r)
 {
     static const char *const heads[] = {"VAULT", "ENDPOINT", "STATE", "MS"};
     struct tool_table tab = tool_table(4, heads);
-    for (size_t i = 0; i < report.vaults; i++) {
-        const struct pl_report_vault *v = &report.vault[i];
+    for (size_t i = 0; i < r->vaults; i++) {
+        const struct pl_report_vault *v = &r->vault[i];
         bool bad = v->why && !pl_ok(v->why);
         tool_cellf(&tab, "%02x%02x%02x%02x", v->vault_id[0], v->vault_id[1], v->vault_id[2],
                    v->vault_id[3]);
@@ -203,10 +153,10 @@ static int status(struct tool *t)
     if (code >= 0)
         return code;
     const struct pl_recover_order o = recover_order(t, &j);
-    pl_err e = pl_keys_status(j.app, &o, &report);
+    pl_err e = pl_keys_status(j.j.app, &o, &j.j.report);
     if (e != PL_OK)
-        return ended(t, &j, tool_text(t, "descriptor"), e);
-    return print_states(t);
+        return ended(t, &j, e);
+    return print_states(t, &j.j.report);
 }
 
 static int delete (struct tool *t)
@@ -216,7 +166,7 @@ static int delete (struct tool *t)
     if (code >= 0)
         return code;
     const struct pl_recover_order o = recover_order(t, &j);
-    return ended(t, &j, tool_text(t, "descriptor"), pl_keys_delete(j.app, &o, &report));
+    return ended(t, &j, pl_keys_delete(j.j.app, &o, &j.j.report));
 }
 
 /* ---- the table ---- */
@@ -225,49 +175,17 @@ static int delete (struct tool *t)
     {                                                                                              \
         .name = "descriptor", .arg = TOOL_FILE, .meta = "FILE", .help = text, .required = true     \
     }
-#define ANCHOR_OPT                                                                                 \
-    {                                                                                              \
-        .name = "anchor", .arg = TOOL_FILE, .meta = "FILE",                                        \
-        .help = "whose key it is and which vaults may hold it; measured input where there is any", \
-        .required = true                                                                           \
-    }
-#define REPORT_OPT                                                                                 \
-    {                                                                                              \
-        .name = "report", .arg = TOOL_FLAG, .help = "say on stderr what each vault did"            \
-    }
-#define DEADLINE_OPT                                                                               \
-    {                                                                                              \
-        .name = "deadline", .arg = TOOL_NUMBER, .meta = "MS", .min = 100, .max = 600000,           \
-        .help = "give up after this time (default 5000)"                                           \
-    }
-
 static const struct tool_opt split_opts[] = {
     DESCRIPTOR_OPT("where the key will be found: a new file"),
-    ANCHOR_OPT,
-    {.name = "grant",
-     .arg = TOOL_FILE,
-     .meta = "FILE",
-     .help = "the owner's grant for this program",
-     .required = true},
+    TOOL_ANCHOR_OPT,
+    TOOL_GRANT_OPT,
     {.name = "name",
      .arg = TOOL_TEXT,
      .meta = "NAME",
      .help = "what the key is called; its id follows from it and the anchor",
      .required = true},
-    {.name = "k",
-     .letter = 'k',
-     .arg = TOOL_NUMBER,
-     .meta = "K",
-     .min = 2,
-     .max = 64,
-     .help = "vaults needed to recover (default 2)"},
-    {.name = "n",
-     .letter = 'n',
-     .arg = TOOL_NUMBER,
-     .meta = "N",
-     .min = 2,
-     .max = 64,
-     .help = "vaults that get a share (default 4)"},
+    TOOL_K_OPT,
+    TOOL_N_OPT,
     {.name = "min-vaults",
      .arg = TOOL_NUMBER,
      .meta = "N",
@@ -286,26 +204,26 @@ static const struct tool_opt split_opts[] = {
      .min = 16,
      .max = SECRET_MAX,
      .help = "draw the secret instead of reading standard input"},
-    REPORT_OPT,
+    TOOL_REPORT_OPT,
     TOOL_HOME_OPT,
     {0},
 };
 static const struct tool_opt recover_opts[] = {
     DESCRIPTOR_OPT("where the key is"),
-    ANCHOR_OPT,
-    DEADLINE_OPT,
-    {.name = "linger",
-     .arg = TOOL_NUMBER,
-     .meta = "MS",
-     .min = 1,
-     .max = 60000,
-     .help = "hear the other vaults so much longer, to name wrong ones"},
-    REPORT_OPT,
+    TOOL_ANCHOR_OPT,
+    TOOL_DEADLINE_OPT,
+    TOOL_LINGER_OPT,
+    TOOL_REPORT_OPT,
     TOOL_HOME_OPT,
     {0},
 };
 static const struct tool_opt each_opts[] = {
-    DESCRIPTOR_OPT("where the key is"), ANCHOR_OPT, DEADLINE_OPT, REPORT_OPT, TOOL_HOME_OPT, {0},
+    DESCRIPTOR_OPT("where the key is"),
+    TOOL_ANCHOR_OPT,
+    TOOL_DEADLINE_OPT,
+    TOOL_REPORT_OPT,
+    TOOL_HOME_OPT,
+    {0},
 };
 
 const struct tool_cmd tool_key[] = {

@@ -52,25 +52,65 @@ pl_err tool_program(char out[static PATH_MAX], const char *name)
     return PL_FAIL(DEV_PROGRAM);
 }
 
+/* /proc/PID/NAME as text; "" when there is no such process. */
+static void about(char out[static STAT_MAX], pid_t pid, const char *name)
+{
+    char path[64];
+    size_t n = 0;
+    *out = '\0';
+    snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    pl_err e = pl_fd_read(fd, (uint8_t *)out, STAT_MAX - 1, &n);
+    close(fd);
+    out[e == PL_OK ? n : 0] = '\0';
+}
+
 /* The 22nd field; the second, the name, is in brackets and may hold anything. 0: no such process,
  * or one that has ended and only waits to be reaped. */
 static uint64_t born(pid_t pid)
 {
-    char path[64], text[STAT_MAX];
-    size_t n = 0;
-    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return 0;
-    pl_err e = pl_fd_read(fd, (uint8_t *)text, sizeof(text) - 1, &n);
-    close(fd);
-    text[e == PL_OK ? n : 0] = '\0';
+    char text[STAT_MAX];
+    about(text, pid, "stat");
     char *at = strrchr(text, ')');
     if (!at || at[1] != ' ' || at[2] == 'Z')
         return 0;
     for (int field = 2; at && field < 22; field++)
         at = strchr(at + 1, ' ');
     return at ? strtoull(at + 1, NULL, 10) : 0;
+}
+
+/* SIGKILL has been sent: it runs no code of its own any more, but is not gone yet. */
+static bool dying(pid_t pid)
+{
+    static const char field[] = "\nShdPnd:\t";
+    char text[STAT_MAX];
+    about(text, pid, "status");
+    const char *at = strstr(text, field);
+    return at && strtoull(at + sizeof(field) - 1, NULL, 16) >> (SIGKILL - 1) & 1;
+}
+
+static bool gone(int pidfd, int64_t until_ms)
+{
+    struct pollfd f = {.fd = pidfd, .events = POLLIN};
+    for (;;) {
+        int64_t left = until_ms - pl_clock_mono_ms();
+        int got = poll(&f, 1, left > 0 ? (int)left : 0);
+        if (got > 0)
+            return true;
+        if (got == 0 || errno != EINTR)
+            return false;
+    }
+}
+
+/* It still holds its files while it dies, so whoever asks waits until it does not. */
+static bool runs(pid_t pid, uint64_t when)
+{
+    int fd PL_CLEANUP(close_fd) = pidfd_open(pid, 0);
+    if (fd < 0 || born(pid) != when)
+        return false;
+    return !dying(pid) || !gone(fd, pl_clock_mono_ms() + TOOL_STOP_MS);
 }
 
 struct tool_proc tool_proc_find(const char *pid_file)
@@ -87,7 +127,7 @@ struct tool_proc tool_proc_find(const char *pid_file)
     if (pid <= 1 || pid > INT_MAX || *at != ' ')
         return p;
     uint64_t when = strtoull(at + 1, &at, 10);
-    if (*at == '\n' && when && born((pid_t)pid) == when)
+    if (*at == '\n' && when && runs((pid_t)pid, when))
         p = (struct tool_proc){.pid = (pid_t)pid, .born = when};
     return p;
 }
@@ -100,19 +140,6 @@ static pl_err write_pid(const char *path, const struct tool_proc *p)
 }
 
 /* ---- ending one ---- */
-
-static bool gone(int pidfd, int64_t until_ms)
-{
-    struct pollfd f = {.fd = pidfd, .events = POLLIN};
-    for (;;) {
-        int64_t left = until_ms - pl_clock_mono_ms();
-        int got = poll(&f, 1, left > 0 ? (int)left : 0);
-        if (got > 0)
-            return true;
-        if (got == 0 || errno != EINTR)
-            return false;
-    }
-}
 
 pl_err tool_proc_stop(struct tool_proc p, const char *pid_file)
 {

@@ -34,7 +34,8 @@ PL_CHECKED pl_err tool_program(char out[static PATH_MAX], const char *name);
 /* Starts it in a session of its own and waits until it is ready. On error it has ended. DEV_START:
  * its log says why. */
 PL_CHECKED pl_err tool_proc_run(struct tool_proc *out, const struct tool_proc_start *how);
-/* Reads a pid file; pid 0 when there is none or that process is gone. */
+/* Reads a pid file; pid 0 when there is none or that process is gone. One that was killed and still
+ * dies is waited for. */
 struct tool_proc tool_proc_find(const char *pid_file);
 /* TERM, then KILL at the deadline; returns when it is gone. The pid file is removed. DEV_STOP. */
 PL_CHECKED pl_err tool_proc_stop(struct tool_proc p, const char *pid_file);

@@ -25,7 +25,7 @@ SEES = {
     'daemons/registryd': CORE | {'platform', 'daemons/common'},
     'daemons/simd': CORE | {'platform'},
     'client': CLIENT | {'platform'},
-    'tools': CLIENT | {'client', 'platform'},
+    'tools': CLIENT | {'client', 'platform', 'integrations'},
     'include': set(),
     'integrations': BASE | {'crypto', 'platform', 'include'},
     'examples': {'include', 'integrations'},

@@ -144,6 +144,9 @@ struct pl_places {
     size_t bad; /* entries that did not verify and were left out */
     struct pl_place place[PL_VAULTS_MAX];
 };
+/* A file with such a line for each. cap: of out; a longer file is PLACE_FORM too. */
+PL_API_CHECKED pl_err pl_places_file(struct pl_place *out, size_t cap, size_t *out_n,
+                                     const char *path);
 /* A page of signed entries (a static file, or a registry's answer): every entry's key list,
  * signature and dates are verified, and its evidence under the app's roots; of two entries of one
  * vault the higher serial counts. Whoever serves a page can leave out entries, so those that do not
@@ -178,6 +181,9 @@ struct pl_report {
     unsigned ms;
 };
 PL_API const char *pl_step_text(enum pl_step s);
+/* One line for people: which vault, how far it came, what was wrong with it, [CODE]. */
+enum { PL_REPORT_LINE = 1024 };
+PL_API void pl_report_line(char out[PL_REPORT_LINE], const struct pl_report_vault *v);
 
 /* ---- Split ----------------------------------------------------------------------------------- */
 

@@ -19,13 +19,18 @@ struct pl_volume {
     uint8_t bound[PL_SHA256_BYTES];
 };
 
-/* libcryptsetup's own words would go to stdout; errors are told by their codes. */
-static void quiet(int level, const char *text, void *arg)
+static _Thread_local char said[256];
+
+/* libcryptsetup's own words would go to stdout. Its last error is kept: errors are told by their
+ * codes, and this beside them. */
+static void hear(int level, const char *text, void *arg)
 {
-    (void)level;
-    (void)text;
     (void)arg;
+    if (level == CRYPT_LOG_ERROR)
+        snprintf(said, sizeof(said), "%.*s", (int)strcspn(text, "\n"), text);
 }
+
+const char *pl_volume_said(void) { return said; }
 
 /* ---- bound ---- */
 
@@ -115,7 +120,8 @@ static pl_err fresh(struct pl_volume **out, const char *path)
     *out = NULL;
     struct pl_volume *v = calloc(1, sizeof(*v));
     PL_REQUIRE(v, NO_MEMORY);
-    crypt_set_log_callback(NULL, quiet, NULL);
+    said[0] = '\0';
+    crypt_set_log_callback(NULL, hear, NULL);
     if (crypt_init(&v->cd, path) != 0) {
         free(v);
         return PL_FAIL(LUKS_HEADER);
@@ -231,6 +237,17 @@ pl_err pl_volume_descriptor(struct pl_volume *v, struct pl_wr *out)
     PL_TRY(pl_json_end(&j));
     PL_REQUIRE(n > 0, LUKS_TOKEN);
     out->n -= PL_VOLUME_DESCRIPTOR_MAX - n;
+    return PL_OK;
+}
+
+pl_err pl_volume_may_map(struct pl_volume *v, const char *name)
+{
+    said[0] = '\0';
+    crypt_status_info s = crypt_status(v->cd, name);
+    bool taken = s == CRYPT_ACTIVE || s == CRYPT_BUSY;
+    if (taken)
+        snprintf(said, sizeof(said), "/dev/mapper/%.64s exists", name);
+    PL_REQUIRE(!taken && !*said, LUKS_MAPPER); /* without device-mapper it said so */
     return PL_OK;
 }
 

@@ -30,9 +30,14 @@ const uint8_t *pl_volume_bound(const struct pl_volume *v); /* 32 bytes */
 PL_CHECKED pl_err pl_volume_set_descriptor(struct pl_volume *v, struct pl_span descriptor);
 /* Appends the descriptor of the first such token; LUKS_TOKEN when there is none. */
 PL_CHECKED pl_err pl_volume_descriptor(struct pl_volume *v, struct pl_wr *out);
+/* Whether /dev/mapper/NAME can be asked for: device-mapper is there, and the name is free.
+ * LUKS_MAPPER. */
+PL_CHECKED pl_err pl_volume_may_map(struct pl_volume *v, const char *name);
 /* Tries the key; with a name also activates /dev/mapper/NAME. LUKS_KEY, LUKS_MAPPER. */
 PL_CHECKED pl_err pl_volume_open(struct pl_volume *v, const char *name,
                                  const uint8_t key[static PL_VOLUME_KEY_BYTES]);
+/* libcryptsetup's last error in this thread since a volume was made or loaded; "" for none. */
+const char *pl_volume_said(void);
 void pl_volume_close(struct pl_volume *v); /* NULL allowed */
 
 #endif

@@ -1,0 +1,51 @@
+#include "tools/job.h"
+
+#include <string.h>
+
+static pl_err open_anchor(struct tool *t, struct tool_job *j, bool strict)
+{
+    const char *path = tool_text(t, "anchor");
+    const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+    const void *measured;
+    size_t n;
+    struct pl_wr text PL_CLEANUP(pl_wr_free) = {0};
+    if (strict || pl_app_measured(j->app, name, &measured, &n))
+        return pl_anchor_measured(&j->anchor, j->app, name);
+    tool_note(t, "%s is not measured input of this process: trusted as a file", path);
+    PL_TRY(tool_read(&text, path, TOOL_FILE_MAX));
+    return pl_anchor_read(&j->anchor, j->app, text.p, text.n);
+}
+
+int tool_job_begin(struct tool *t, struct tool_job *j, bool strict)
+{
+    pl_err e = tool_home(&j->h, t, false);
+    if (e != PL_OK)
+        return tool_fail(t, tool_home_name(t), e);
+    e = tool_app(&j->app, &j->h, true);
+    if (e != PL_OK)
+        return tool_app_fail(t, NULL, "this process", e);
+    e = open_anchor(t, j, strict);
+    if (e == PL_OK)
+        return -1;
+    int code = tool_app_fail(t, j->app, tool_text(t, "anchor"), e);
+    if (strict && pl_err_code(e) == PL_E_FILE_MISSING)
+        tool_note(t, "start it with the anchor as measured input (pleiad sim run --measured), or "
+                     "trust the file: --insecure-anchor");
+    return code;
+}
+
+void tool_job_end(struct tool_job *j)
+{
+    pl_anchor_free(j->anchor);
+    pl_app_close(j->app);
+}
+
+int tool_job_done(struct tool *t, const struct tool_job *j, const char *what, pl_err e)
+{
+    char line[PL_REPORT_LINE];
+    for (size_t i = 0; (e != PL_OK || tool_flag(t, "report")) && i < j->report.vaults; i++) {
+        pl_report_line(line, &j->report.vault[i]);
+        tool_note(t, "%s", line);
+    }
+    return e == PL_OK ? TOOL_DONE : tool_app_fail(t, j->app, what, e);
+}

@@ -1,0 +1,62 @@
+/* What commands begin and end with that speak to vaults about one key. */
+#ifndef PL_TOOLS_JOB_H
+#define PL_TOOLS_JOB_H
+
+#include "tools/client.h"
+
+enum { TOOL_FILE_MAX = 1 << 20 };
+
+struct tool_job {
+    struct tool_home h;
+    struct pl_app *app;
+    struct pl_anchor *anchor;
+    struct pl_report report;
+};
+
+/* The home, this process, the anchor of --anchor. Attested where there is a TEE: the TEE measures
+ * the process now, so nothing comes before it. -1, or an exit code.
+ *
+ * The anchor is measured input where this process has it. A file that is not measured is as good as
+ * whoever wrote it: it is taken with a remark, and with `strict` only under --insecure-anchor. */
+int tool_job_begin(struct tool *t, struct tool_job *j, bool strict);
+void tool_job_end(struct tool_job *j);
+/* Reports when it failed or with --report, a line a vault on stderr, and the error. Exit code. */
+int tool_job_done(struct tool *t, const struct tool_job *j, const char *what, pl_err e);
+
+#define TOOL_ANCHOR_OPT                                                                            \
+    {                                                                                              \
+        .name = "anchor", .arg = TOOL_FILE, .meta = "FILE",                                        \
+        .help = "whose key it is and which vaults may hold it; measured input where there is any", \
+        .required = true                                                                           \
+    }
+#define TOOL_GRANT_OPT                                                                             \
+    {                                                                                              \
+        .name = "grant", .arg = TOOL_FILE, .meta = "FILE",                                         \
+        .help = "the owner's grant for this program", .required = true                             \
+    }
+#define TOOL_REPORT_OPT                                                                            \
+    {                                                                                              \
+        .name = "report", .arg = TOOL_FLAG, .help = "say on stderr what each vault did"            \
+    }
+#define TOOL_DEADLINE_OPT                                                                          \
+    {                                                                                              \
+        .name = "deadline", .arg = TOOL_NUMBER, .meta = "MS", .min = 100, .max = 600000,           \
+        .help = "give up after this time (default 5000)"                                           \
+    }
+#define TOOL_LINGER_OPT                                                                            \
+    {                                                                                              \
+        .name = "linger", .arg = TOOL_NUMBER, .meta = "MS", .min = 1, .max = 60000,                \
+        .help = "hear the other vaults so much longer, to name wrong ones"                         \
+    }
+#define TOOL_K_OPT                                                                                 \
+    {                                                                                              \
+        .name = "k", .letter = 'k', .arg = TOOL_NUMBER, .meta = "K", .min = 2, .max = 64,          \
+        .help = "vaults needed to recover (default 2)"                                             \
+    }
+#define TOOL_N_OPT                                                                                 \
+    {                                                                                              \
+        .name = "n", .letter = 'n', .arg = TOOL_NUMBER, .meta = "N", .min = 2, .max = 64,          \
+        .help = "vaults that get a share (default 4)"                                              \
+    }
+
+#endif
