@@ -2,6 +2,7 @@
 #include "vault/internal.h"
 #include "vault_world.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static struct world w;
@@ -81,6 +82,37 @@ TEST(a_missing_key_is_decided_as_one_that_is_there)
             seen[kinds++] = p;
     }
     CHECK(kinds == 4);
+    world_close(&w);
+}
+
+/* Whatever is refused to strangers, and however often: nothing of it stays. */
+TEST(a_stranger_fills_neither_log_nor_memory)
+{
+    char idem[32];
+    pl_err e = PL_OK;
+    world_open(&w);
+    const char *path = world_active(&w, 5, 40);
+    struct pl_peer peers[] = {world_peer(&w, &w.other, NULL),
+                              world_peer(&w, &w.other, &w.changed_claims)};
+    const struct pl_vault *v = w.vault;
+    const size_t before[] = {w.entries, v->records.n, v->spent.n,   v->grants.n,
+                             v->idem.n, v->callers.n, v->order_cap, v->records.cap};
+    uint64_t refused = v->strangers;
+    for (unsigned i = 0; i < 300; i++) {
+        const struct pl_peer *who = &peers[i % 2];
+        snprintf(idem, sizeof(idem), "request-%u", i);
+        CHECK(world_call(&w, who, "POST", "/v1/keys", world_create_body(&w, 6, 40, NULL), idem) !=
+              PL_OK);
+        CHECK(world_call(&w, who, "POST", world_join(path, "/export"), "{}", idem) != PL_OK);
+        CHECK(world_call(&w, who, "DELETE", path, NULL, idem) != PL_OK);
+        (void)key_call(i % (sizeof(key_routes) / sizeof(*key_routes)), who,
+                       "/v1/keys/AAAAAAAAAAAAAAAAAAAAAA", &e);
+        CHECK_OK(world_call(&w, who, "GET", "/v1/keys", NULL, NULL)); /* an empty list */
+    }
+    const size_t after[] = {w.entries, v->records.n, v->spent.n,   v->grants.n,
+                            v->idem.n, v->callers.n, v->order_cap, v->records.cap};
+    CHECK(memcmp(before, after, sizeof(before)) == 0);
+    CHECK(v->strangers >= refused + 4 * 300); /* they are counted */
     world_close(&w);
 }
 
