@@ -30,6 +30,8 @@ static bool fetch(struct pl_crypto *c)
 pl_err pl_crypto_new(struct pl_crypto **out)
 {
     *out = NULL;
+    /* No configuration file: a variable would name one, and it would name code to load. */
+    PL_REQUIRE(OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) == 1, CRYPTO_INIT);
     PL_REQUIRE(sodium_init() >= 0, CRYPTO_INIT);
     struct pl_crypto *c = calloc(1, sizeof(*c));
     PL_REQUIRE(c, NO_MEMORY);

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -158,6 +159,8 @@ static int run(struct vaultd *vd, int signals)
 int main(int argc, char **argv)
 {
     static struct vaultd vd = {.wake_fd = -1};
+    if (argc == 2 && strcmp(argv[1], "--version") == 0)
+        return printf("pleiad-vaultd %s (TEE: %s)\n", PL_VERSION, pl_tee_names()) < 0;
     int done = pl_daemon_options(opts, "pleiad-vaultd", "a Pleiad vault", argc, argv);
     if (done >= 0)
         return done;
