@@ -73,15 +73,15 @@ struct belief {
     struct pl_profile profile;
 };
 
-static bool believe(struct belief *b, const struct machine *m, enum pl_trust trust,
-                    uint64_t program)
+static bool believe_as(struct belief *b, const struct machine *m, enum pl_trust trust,
+                       const char *label, uint64_t program)
 {
     struct pl_span part[PL_COLLATERAL_FILES];
     for (size_t i = 0; i < PL_COLLATERAL_FILES; i++)
         part[i] = pl_wr_span(&m->part[i]);
     const struct pl_collateral_in in = pl_collateral_of(part);
     memset(b, 0, sizeof(*b));
-    bool ok = CHECK_OK(pl_roots_add_cert(pair_crypto, &b->roots, PL_TEE_SGX, trust, "dev",
+    bool ok = CHECK_OK(pl_roots_add_cert(pair_crypto, &b->roots, PL_TEE_SGX, trust, label,
                                          pl_span(m->w.der.root.p, m->w.der.root.n))) &&
               CHECK_OK(pl_collateral_verify(pair_crypto, &b->roots, &b->coll, &in));
     b->v = (struct pl_verifier){.crypto = pair_crypto,
@@ -95,6 +95,12 @@ static bool believe(struct belief *b, const struct machine *m, enum pl_trust tru
     test_fill(b->profile.mrenclave[0], 32, program);
     b->profile.any_platform = true;
     return ok;
+}
+
+static bool believe(struct belief *b, const struct machine *m, enum pl_trust trust,
+                    uint64_t program)
+{
+    return believe_as(b, m, trust, "dev", program);
 }
 
 static struct pl_session_profiles any(const struct belief *b)
@@ -371,6 +377,45 @@ TEST(attack_custom_root_passing_as_sgx)
     CHECK(strcmp(c.name, "custom-dev") == 0);
     memcpy(custom.profile.tee, "sgx", 4);
     CHECK_ERR(pl_session_match(&c, any(&custom), custom.v.now, NULL), PROFILE_TEE);
+    teardown();
+}
+
+/* A verifier that was given the simulation's root by every name it could be given it by, and whose
+ * profile lists that very root: what is asked for is hardware, and this is none. */
+TEST(attack_simulated_hardware_as_a_vendors)
+{
+    static struct belief b;
+    static const struct {
+        enum pl_trust trust;
+        const char *label, *name;
+    } table[] = {{PL_TRUST_DEV, "sgx", "sim-sgx"},
+                 {PL_TRUST_DEV, "intel-sgx-root-ca", "sim-sgx"},
+                 {PL_TRUST_CUSTOM, "sgx", "custom-sgx"},
+                 {PL_TRUST_CUSTOM, "intel-sgx-root-ca", "custom-intel-sgx-root-ca"}};
+    NEED(setup());
+    for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+        NEED(believe_as(&b, &host, table[i].trust, table[i].label, APP));
+        struct pl_ratls cert;
+        struct pl_claims c;
+        NEED(CHECK_OK(pl_ratls_parse(pair_crypto, &cert, leaf_der(&app_leaf), PL_RATLS_CHANNEL)));
+        CHECK_OK(pl_ratls_verify(&b.v, &c, &cert));
+        CHECK(strcmp(c.name, table[i].name) == 0);
+        memset(b.profile.tee, 0, sizeof(b.profile.tee));
+        memcpy(b.profile.tee, "sgx", 4);
+        b.profile.roots = 1;
+        memcpy(b.profile.root_spki_sha256[0], c.root_spki_sha256, 32);
+        CHECK_ERR(pl_session_match(&c, any(&b), b.v.now, NULL), PROFILE_TEE);
+        /* And when the memory that holds the trusted roots says that it is the vendor's. */
+        b.roots.root[b.roots.n - 1].trust = PL_TRUST_VENDOR;
+        CHECK_ERR(pl_ratls_verify(&b.v, &c, &cert), UNTRUSTED_ROOT);
+    }
+    struct pl_roots roots = *pl_roots_builtin();
+    struct pl_span root = pl_span(host.w.der.root.p, host.w.der.root.n);
+    CHECK_ERR(pl_roots_add_cert(pair_crypto, &roots, PL_TEE_SGX, PL_TRUST_VENDOR, "dev", root),
+              ROOT_NOT_VENDOR);
+    CHECK_ERR(pl_roots_add_cert(pair_crypto, &roots, PL_TEE_SGX, PL_TRUST_CUSTOM,
+                                "intel-sgx-root-ca", root),
+              ROOT_LABEL);
     teardown();
 }
 

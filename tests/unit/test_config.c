@@ -144,4 +144,23 @@ TEST(what_this_build_cannot_keep_is_refused_by_name)
     }
 }
 
+/* A root is what the document calls it, development or custom; nothing in it makes a vendor's. */
+TEST(no_root_of_a_configuration_is_a_vendors)
+{
+    static const char *const bad[][2] = {
+        {"sgx", "vendor"}, {"sgx", ""}, {"sgx", "VENDOR"}, {"sim-sgx", "dev"}, {"none", "custom"},
+    };
+    struct pl_config *cfg;
+    char text[2048], pointer[PL_JSON_POINTER_MAX];
+    setup();
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        snprintf(text, sizeof(text),
+                 "%s,\"roots\":[{\"cert\":\"AAAA\",\"label\":\"sgx\",\"tee\":\"%s\","
+                 "\"trust\":\"%s\"}]",
+                 rest, bad[i][0], bad[i][1]);
+        CHECK_ERR(load_signed(&cfg, document(2, text), 2, pointer), CONFIG_VALUE);
+        CHECK(cfg == NULL && strcmp(pointer, "/roots/0") == 0);
+    }
+}
+
 TEST_MAIN()
