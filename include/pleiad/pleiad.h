@@ -77,7 +77,9 @@ struct pl_app_config {
 
 struct pl_app; /* TEE, trust, the loop */
 
-/* Opens the TEE first: call early, before other threads exist. */
+/* Opens the TEE first: call early, before other threads exist and before anything uses OpenSSL: its
+ * configuration file, which a variable can name and which can name code to load, is then not read
+ * in this process. */
 PL_API_CHECKED pl_err pl_app_open(struct pl_app **out, const struct pl_app_config *cfg);
 PL_API void pl_app_close(struct pl_app *app); /* NULL allowed */
 PL_API bool pl_app_attested(const struct pl_app *app);

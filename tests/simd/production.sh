@@ -16,7 +16,7 @@ traces() {
 }
 
 # Nothing found in nothing would prove nothing.
-readable() { [ "$(members "$1" | while IFS= read -r file; do nm -a "$file" || nm -D "$file"; done 2> /dev/null | wc -l)" -gt 5 ]; }
+readable() { [ "$(members "$1" | while IFS= read -r file; do nm -a "$file" || nm -D "$file"; done 2> /dev/null | wc -l)" -gt 0 ]; }
 
 # The check itself: it must see the simulation where it is, a string of it too.
 traces "$1" > "${TMPDIR:-/tmp}/production.$$" && grep -q '^PLEIAD_SIM_FD$' "${TMPDIR:-/tmp}/production.$$"
