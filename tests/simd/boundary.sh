@@ -2,11 +2,12 @@
 # Where simulated hardware ends: what knows hardware alone finds no TEE in a simulated one, by no
 # name, option or variable; and no variable brings code into a process that was measured.
 . "$(dirname "$0")/../e2e/lib.sh"
+: "${PLEIAD:?}" "${SIMD:?}" "${VAULTD:?}" "${VAULTD_SIM:?}" "${HARDWARE_APP:?}" "${APP:?}" "${PROVIDER:?}"
 "$SIMD" --new-authority "$work/A" > /dev/null || exit 99
 mkdir -m 700 "$work/m"
 "$SIMD" --dir "$work/m" --authority "$work/A" > /dev/null 2>&1 &
-simd=$!
-trap 'kill $simd; wait $simd; rm -rf "$work"' EXIT
+machine=$!
+trap 'kill $machine; wait $machine; rm -rf "$work"' EXIT
 for _ in $(seq 600); do [ -S "$work/m/simd.sock" ] && break; sleep 0.05; done
 
 inside() { run "$1" "$PLEIAD" sim run --as vault --socket "$work/m/simd.sock" -- "${@:2}"; }
@@ -16,11 +17,11 @@ starts() {
     pid=$!
     for _ in $(seq 600); do
         grep -q '"ready"' "$work/err" && break
-        kill -0 $pid 2> /dev/null || return 1
+        kill -0 "$pid" 2> /dev/null || return 1
         sleep 0.05
     done
-    kill $pid
-    wait $pid
+    kill "$pid"
+    wait "$pid"
 }
 
 ln -s "$VAULTD" "$work/pleiad-vaultd-sim"
