@@ -180,17 +180,20 @@ pl_err pl_unpem(uint8_t *out, size_t cap, size_t *out_n, struct pl_span *in, con
     *out_n = 0;
     skip_space(in);
     PL_REQUIRE(pem_line(in, "BEGIN", label), ENCODING);
-    for (; in->n && *in->p != '-'; *in = pl_span(in->p + 1, in->n - 1)) {
+    for (; in->n; *in = pl_span(in->p + 1, in->n - 1)) {
         uint8_t byte, c = *in->p;
-        if (c == '\r' || c == '\n')
+        uint32_t d = unb64_digit(c, plain_ends), other = d >> 31;
+        pl_ct_declassify(&other, sizeof(other)); /* where digits stand is no secret */
+        if (other && c == '-')
+            break;
+        if (other && (c == '\r' || c == '\n'))
             continue;
         digits++;
-        if (c == '=') {
+        if (other && c == '=') {
             pads++;
             continue;
         }
-        uint32_t d = unb64_digit(c, plain_ends);
-        PL_REQUIRE(d < 64 && pads == 0, ENCODING);
+        PL_REQUIRE(!other && pads == 0, ENCODING);
         if (b64_push(&s, d, &byte)) {
             PL_REQUIRE(n < cap, NO_SPACE);
             out[n++] = byte;

@@ -2,6 +2,7 @@
  * next member or element; everything else is built of these. Nothing recurses. */
 #include "base/json_internal.h"
 #include "base/enc.h"
+#include "base/secret.h"
 
 #include <string.h>
 
@@ -135,12 +136,35 @@ static bool escape(struct pl_json *j, struct pl_span *out, uint8_t tmp[static 4]
     return true;
 }
 
+/* How many ordinary characters of a string p begins with. Shares are read so: what a character is
+ * otherwise takes no branch, and that it is ordinary is no secret. */
+static size_t ordinary(const uint8_t *p, size_t n)
+{
+    uint8_t odd[32];
+    size_t at = 0, i = 0, k;
+    do {
+        k = n - at < sizeof(odd) ? n - at : sizeof(odd);
+        for (i = 0; i < k; i++) {
+            uint8_t c = p[at + i];
+            odd[i] = (uint8_t)((c < 0x20) | (c > 0x7f) | (c == '"') | (c == '\\'));
+        }
+        pl_ct_declassify(odd, k);
+        for (i = 0; i < k && !odd[i]; i++)
+            at++;
+    } while (i == k && at < n);
+    return at;
+}
+
 bool pl_json_piece(struct pl_json *j, struct pl_span *out, uint8_t tmp[static 4])
 {
     const uint8_t *p = j->p;
-    for (size_t n; p < j->end && *p >= 0x20 && *p != '"' && *p != '\\'; p += n)
+    for (size_t n = 0;; p += n) {
+        p += ordinary(p, (size_t)(j->end - p));
+        if (p == j->end || *p < 0x80)
+            break;
         if ((n = pl_utf8_one(p, j->end)) == 0)
             return fail(j, PL_FAIL(JSON_UTF8));
+    }
     *out = pl_span(j->p, (size_t)(p - j->p));
     j->p = p;
     if (out->n)

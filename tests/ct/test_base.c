@@ -1,4 +1,5 @@
 #include "ct.h"
+#include "api/api.h"
 
 #include <string.h>
 
@@ -81,6 +82,49 @@ TEST(writing_pem)
     pl_wr_pem(&w, PL_ARR(secret), "PRIVATE KEY");
     CT_END();
     CHECK(ct_is_secret(text + 30, 64));
+}
+
+TEST(reading_pem)
+{
+    uint8_t secret[100], back[100];
+    char text[400];
+    struct pl_wr w = pl_wr_fixed(text, sizeof(text));
+    size_t n = 0;
+    test_fill(secret, sizeof(secret), 5);
+    pl_wr_pem(&w, PL_ARR(secret), "PRIVATE KEY");
+    struct pl_span in = pl_wr_span(&w);
+    CT_BEGIN();
+    ct_secret(text + 28, 64); /* the first line of digits */
+    CHECK_OK(pl_unpem(back, sizeof(back), &n, &in, "PRIVATE KEY"));
+    CT_END();
+    CHECK(n == sizeof(back) && ct_is_secret(back, 48));
+    ct_public(back, sizeof(back));
+    CHECK_BYTES(PL_ARR(back), PL_ARR(secret));
+}
+
+/* A share on the wire, as the client writes it and the vault reads it. */
+TEST(a_share_in_json_both_ways)
+{
+    static uint8_t memory[1 << 16] __attribute__((aligned(16)));
+    uint8_t share[97];
+    char text[1000];
+    struct pl_wr w = pl_wr_fixed(text, sizeof(text));
+    struct pl_arena scratch = pl_arena(memory, sizeof(memory));
+    const struct pl_api_create m = {
+        .has_share = true, .share = PL_ARR(share), .type = "raw_share", .policy = PL_LIT("{}")};
+    struct pl_api_create got;
+    test_fill(share, sizeof(share), 6);
+    CT_BEGIN();
+    ct_secret(share, sizeof(share));
+    CHECK_OK(pl_api_write_create(&w, &m));
+    CHECK(ct_is_secret(text, w.n < 256 ? w.n : 256));
+    struct pl_api_in in = {.body = pl_wr_span(&w), .scratch = &scratch};
+    CHECK_OK(pl_api_read_create(&got, &in));
+    CT_END();
+    CHECK(got.share.n == sizeof(share) && ct_is_secret(got.share.p, sizeof(share)));
+    ct_public(share, sizeof(share));
+    ct_public(memory, sizeof(memory));
+    CHECK_BYTES(got.share, PL_ARR(share));
 }
 
 TEST_MAIN()
