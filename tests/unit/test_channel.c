@@ -470,4 +470,21 @@ TEST(a_resumed_session_binds_again)
     teardown();
 }
 
+/* A vault renews its leaf between the handshake and the session. */
+TEST(a_session_keeps_the_leaf_of_its_handshake)
+{
+    static struct leaf renewed;
+    NEED(setup() && attested_leaf(&renewed, 24, &host, VAULT, false, NULL));
+    NEED(meet(&m, &vault_leaf, &app_leaf));
+    pl_tls_ctx_free(m.server);
+    m.server = pair_ctx(true, &renewed);
+    CHECK_OK(pl_tls_begin_session(m.e.server, &m.vault));
+    CHECK_OK(vault_verdict());
+    CHECK_OK(app_verdict());
+    CHECK_OK(bind_with(&m.vault, &sees_app, &m.app, &host, APP, false));
+    CHECK_OK(bind_with(&m.app, &sees_vault, &m.vault, &host, VAULT, false));
+    part(&m);
+    teardown();
+}
+
 TEST_MAIN()
