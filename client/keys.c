@@ -167,54 +167,127 @@ pl_err pl_vault_call(struct pl_app *app, const struct pl_call_order *order, stru
     return e;
 }
 
-/* ---- show ---- */
+/* ---- show, status: without an anchor a vault is verified, and nothing is accepted ---- */
 
-static void show_claims(struct pl_jw *j, const struct pl_vc *vc)
+static void show_sgx(struct pl_jw *j, const struct pl_sgx_claims *s)
 {
-    const struct pl_claims *c = pl_session_leaf_claims(&vc->session);
-    pl_jw_open(j, '{');
-    pl_jw_key(j, "config_root");
-    pl_jw_hex(j, PL_ARR(c->pleiad.config_root));
-    pl_jw_key(j, "debug");
-    pl_jw_bool(j, c->debug);
-    pl_jw_key(j, "epoch");
-    pl_jw_u64(j, c->pleiad.epoch & PL_U53_MAX);
+    pl_jw_key(j, "fmspc");
+    pl_jw_hex(j, PL_ARR(s->fmspc));
     pl_jw_key(j, "mrenclave");
-    pl_jw_hex(j, PL_ARR(c->sgx.mrenclave));
+    pl_jw_hex(j, PL_ARR(s->mrenclave));
     pl_jw_key(j, "mrsigner");
-    pl_jw_hex(j, PL_ARR(c->sgx.mrsigner));
-    pl_jw_key(j, "platform");
-    pl_jw_hex(j, pl_span(c->platform_id, c->platform_id_n));
-    pl_jw_key(j, "root_spki_sha256");
-    pl_jw_hex(j, PL_ARR(c->root_spki_sha256));
-    pl_jw_key(j, "svn");
-    pl_jw_u64(j, c->svn);
+    pl_jw_hex(j, PL_ARR(s->mrsigner));
+}
+
+static void show_tcb(struct pl_jw *j, const struct pl_claims *c)
+{
+    pl_jw_key(j, "advisories");
+    pl_jw_open(j, '[');
+    for (unsigned i = 0; i < c->tcb.advisories; i++)
+        pl_jw_text(j, c->tcb.advisory[i]);
+    pl_jw_close(j, ']');
+    pl_jw_key(j, "collateral_next_update");
+    pl_jw_time(j, c->collateral.next_update_s);
     pl_jw_key(j, "tcb");
     pl_jw_text(j, pl_tcb_text(c->tcb.status));
+    pl_jw_key(j, "tcb_platform");
+    pl_jw_text(j, pl_tcb_text(c->tcb.platform));
+    pl_jw_key(j, "tcb_qe");
+    pl_jw_text(j, pl_tcb_text(c->tcb.qe));
+}
+
+/* From the silicon's root down to the connection. */
+static void show_claims(struct pl_jw *j, const struct pl_claims *c)
+{
+    pl_jw_open(j, '{');
     pl_jw_key(j, "tee");
     pl_jw_text(j, c->name);
+    pl_jw_key(j, "root");
+    pl_jw_text(j, c->root_label);
+    pl_jw_key(j, "root_spki_sha256");
+    pl_jw_hex(j, PL_ARR(c->root_spki_sha256));
+    pl_jw_key(j, "platform");
+    pl_jw_hex(j, pl_span(c->platform_id, c->platform_id_n));
+    show_tcb(j, c);
+    show_sgx(j, &c->sgx);
+    pl_jw_key(j, "svn");
+    pl_jw_u64(j, c->svn);
+    pl_jw_key(j, "debug");
+    pl_jw_bool(j, c->debug);
+    pl_jw_key(j, "config_root");
+    pl_jw_hex(j, PL_ARR(c->pleiad.config_root));
+    pl_jw_key(j, "epoch");
+    pl_jw_u64(j, c->pleiad.epoch & PL_U53_MAX);
     pl_jw_key(j, "vault_id");
     pl_jw_hex(j, PL_ARR(c->pleiad.vault_id));
+    pl_jw_key(j, "not_after");
+    pl_jw_time(j, c->pleiad.not_after_s);
     pl_jw_close(j, '}');
 }
 
-static void ready_show(struct pl_vc *vc)
+static void keep_text(struct pl_vc *vc, struct pl_wr *w)
 {
     struct single *s = vc->fan->user;
-    struct pl_wr w PL_CLEANUP(pl_wr_free) = pl_wr_heap(PL_NET_REQUEST_MAX);
-    struct pl_jw j = pl_jw(&w);
-    show_claims(&j, vc);
-    pl_wr_u8(&w, 0);
-    s->answer.body = pl_wr_end(&w) == PL_OK ? strdup((const char *)w.p) : NULL;
+    pl_wr_u8(w, 0);
+    s->answer.body = pl_wr_end(w) == PL_OK ? strdup((const char *)w->p) : NULL;
     if (s->answer.body)
         pl_vc_done(vc);
     else
         pl_vc_fail(vc, PL_FAIL(NO_MEMORY));
 }
 
-static const struct pl_fan_events events_show = {ready_show, answer_call, NULL};
+static void ready_show(struct pl_vc *vc)
+{
+    struct pl_wr w PL_CLEANUP(pl_wr_free) = pl_wr_heap(PL_NET_REQUEST_MAX);
+    struct pl_jw j = pl_jw(&w);
+    show_claims(&j, pl_session_leaf_claims(&vc->session));
+    keep_text(vc, &w);
+}
 
-pl_err pl_vault_show(struct pl_app *app, const char *endpoint, char **out_json)
+static void ready_health(struct pl_vc *vc)
+{
+    pl_vc_ask(vc, "GET", "/v1/status", (struct pl_span){0});
+}
+
+/* Health is unsigned; where it says what the evidence says too, it must say the same. */
+static pl_err check_health(struct pl_vc *vc, struct pl_api_in *in)
+{
+    struct pl_api_status m;
+    const struct pl_claims *c = pl_session_leaf_claims(&vc->session);
+    PL_TRY(pl_api_read_status(&m, in));
+    PL_REQUIRE(memcmp(m.vault_id, c->pleiad.vault_id, 32) == 0, VAULT_ANSWER);
+    PL_REQUIRE(memcmp(m.config_root, c->pleiad.config_root, 32) == 0, VAULT_ANSWER);
+    PL_REQUIRE(strcmp(m.tee, c->name) == 0 && m.epoch == c->pleiad.epoch, VAULT_ANSWER);
+    return PL_OK;
+}
+
+static void answer_health(struct pl_vc *vc, struct pl_span body)
+{
+    struct pl_app *app = vc->fan->app;
+    struct pl_wr w PL_CLEANUP(pl_wr_free) = pl_wr_heap(PL_NET_REQUEST_MAX);
+    struct pl_jw j = pl_jw(&w);
+    struct pl_api_in in = {.body = body, .scratch = &app->secrets};
+    size_t mark = pl_arena_mark(&app->secrets);
+    pl_err e = check_health(vc, &in);
+    pl_arena_release(&app->secrets, mark);
+    if (e != PL_OK) {
+        pl_vc_fail(vc, e);
+        return;
+    }
+    pl_jw_open(&j, '{');
+    pl_jw_key(&j, "evidence");
+    show_claims(&j, pl_session_leaf_claims(&vc->session));
+    pl_jw_key(&j, "status");
+    pl_jw_raw(&j, body);
+    pl_jw_close(&j, '}');
+    keep_text(vc, &w);
+}
+
+static const struct pl_fan_events events_show = {ready_show, answer_call, NULL};
+static const struct pl_fan_events events_health = {ready_health, answer_health, NULL};
+
+static pl_err show(struct pl_app *app, const char *endpoint, const struct pl_fan_events *events,
+                   char **out_json)
 {
     struct pl_place place = {0};
     *out_json = NULL;
@@ -222,7 +295,7 @@ pl_err pl_vault_show(struct pl_app *app, const char *endpoint, char **out_json)
     memcpy(place.endpoint, endpoint, strlen(endpoint) + 1);
     struct single *s = calloc(1, sizeof(*s));
     PL_REQUIRE(s, NO_MEMORY);
-    s->w.fan.events = &events_show; /* without an anchor: verified, nothing accepted */
+    s->w.fan.events = events;
     pl_err e = open_single(s, app, &place, 0);
     pl_work_close(&s->w);
     *out_json = e == PL_OK ? s->answer.body : NULL;
@@ -230,4 +303,14 @@ pl_err pl_vault_show(struct pl_app *app, const char *endpoint, char **out_json)
         free(s->answer.body);
     free(s);
     return e;
+}
+
+pl_err pl_vault_show(struct pl_app *app, const char *endpoint, char **out_json)
+{
+    return show(app, endpoint, &events_show, out_json);
+}
+
+pl_err pl_vault_health(struct pl_app *app, const char *endpoint, char **out_json)
+{
+    return show(app, endpoint, &events_health, out_json);
 }

@@ -1,7 +1,7 @@
 /* billing: an app with an encrypted disk whose key no machine has.
  *
- *     billing format|open --disk FILE --anchor NAME --vaults FILE --root FILE --collateral DIR
- *                         [--grant FILE] [--linger MS]
+ *     billing format|open --disk FILE --anchor NAME --root FILE --collateral DIR
+ *                         --registry HOST:PORT | --vaults FILE  [--grant FILE] [--linger MS]
  *
  * The anchor is measured input: it says whose key this is and which vaults may hold it, and a
  * process with another anchor is another app to every vault. Everything else on the command line
@@ -15,7 +15,7 @@
 enum { GRANT_MAX = 512 * 1024, DISK_BYTES = 24 << 20 };
 
 struct options {
-    const char *verb, *disk, *anchor, *vaults, *root, *collateral, *grant;
+    const char *verb, *disk, *anchor, *vaults, *registry, *root, *collateral, *grant;
     unsigned linger_ms;
 };
 
@@ -38,6 +38,34 @@ static void show_vaults(void)
         pl_report_line(line, &report.vault[i]);
         printf("  %s\n", line);
     }
+}
+
+/* What a registry shows, verified here. The owner's list is the grant: others get no share. A disk
+ * that exists is opened with the places in its descriptor when the registry is of no use. */
+static bool read_registry(struct pl_app *app, const struct options *o, size_t *n)
+{
+    struct pl_registry_list l;
+    const struct pl_registry_order order = {.url = o->registry};
+    pl_err e = pl_registry_read(app, &order, &l);
+    for (*n = 0; pl_ok(e) && *n < l.n && *n < PL_VAULTS_MAX; (*n)++)
+        place[*n] = l.entry[*n].place;
+    if (pl_ok(e))
+        printf("billing: %zu vaults at the registry %s; %zu entries do not verify\n", l.n,
+               o->registry, l.bad);
+    else
+        failed(app, o->registry, e);
+    pl_registry_free(&l);
+    return pl_ok(e) || strcmp(o->verb, "open") == 0;
+}
+
+static bool find_vaults(struct pl_app *app, const struct options *o, size_t *n)
+{
+    if (o->registry)
+        return read_registry(app, o, n);
+    pl_err e = pl_places_file(place, PL_VAULTS_MAX, n, o->vaults);
+    if (!pl_ok(e))
+        failed(app, o->vaults, e);
+    return pl_ok(e);
 }
 
 static bool read_grant(const char *path, size_t *n)
@@ -86,10 +114,9 @@ static int run(struct pl_app *app, const struct options *o)
     pl_err e = pl_anchor_measured(&anchor, app, o->anchor);
     if (!pl_ok(e))
         return failed(app, o->anchor, e);
-    e = pl_places_file(place, PL_VAULTS_MAX, &n, o->vaults);
-    if (!pl_ok(e)) {
+    if (!find_vaults(app, o, &n)) {
         pl_anchor_free(anchor);
-        return failed(app, o->vaults, e);
+        return 1;
     }
     struct pl_disk_order order = {.path = o->disk,
                                   .anchor = anchor,
@@ -111,8 +138,13 @@ static bool parse(struct options *o, int argc, char **argv)
     const char *linger = "0";
     const struct {
         const char *name, **to;
-    } known[] = {{"--disk", &o->disk}, {"--anchor", &o->anchor}, {"--vaults", &o->vaults},
-                 {"--root", &o->root}, {"--grant", &o->grant},   {"--collateral", &o->collateral},
+    } known[] = {{"--disk", &o->disk},
+                 {"--anchor", &o->anchor},
+                 {"--vaults", &o->vaults},
+                 {"--registry", &o->registry},
+                 {"--root", &o->root},
+                 {"--grant", &o->grant},
+                 {"--collateral", &o->collateral},
                  {"--linger", &linger}};
     for (int i = 2; i + 1 < argc; i += 2)
         for (size_t k = 0; k < sizeof(known) / sizeof(*known); k++)
@@ -120,7 +152,7 @@ static bool parse(struct options *o, int argc, char **argv)
                 *known[k].to = argv[i + 1];
     o->verb = argc > 1 && argc % 2 == 0 ? argv[1] : "";
     o->linger_ms = (unsigned)strtoul(linger, NULL, 10);
-    return o->disk && o->anchor && o->vaults && o->root && o->collateral;
+    return o->disk && o->anchor && (o->vaults || o->registry) && o->root && o->collateral;
 }
 
 static bool known_verb(const struct options *o)
@@ -133,8 +165,9 @@ int main(int argc, char **argv)
     struct options o = {0};
     struct pl_app *app;
     if (!parse(&o, argc, argv) || !known_verb(&o)) {
-        fputs("usage: billing format|open --disk FILE --anchor NAME --vaults FILE --root FILE\n"
-              "                           --collateral DIR [--grant FILE] [--linger MS]\n",
+        fputs("usage: billing format|open --disk FILE --anchor NAME --root FILE --collateral DIR\n"
+              "                           --registry HOST:PORT | --vaults FILE [--grant FILE]\n"
+              "                           [--linger MS]\n",
               stderr);
         return 2;
     }

@@ -1,4 +1,5 @@
-/* pleiad dev: a constellation of simulated machines on this one, for development and tests. */
+/* pleiad dev: a constellation of simulated machines on this one, and a registry, for development
+ * and tests. */
 #include "tools/dev.h"
 #include "platform/platform.h"
 
@@ -6,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -54,25 +56,30 @@ static pl_err open_dev(struct dev **out, struct tool *t, bool make, int *fd)
         e = PL_FAIL(DEV_NONE);
     PL_TRY(e);
     d->n = (unsigned)n;
+    PL_TRY(tool_registry_read(&d->h, d->registry));
     return pl_crypto_new(&d->c);
 }
 
 /* ---- what is shown ---- */
 
+static pid_t running(const struct dev *d, const char *kind, unsigned i)
+{
+    char path[PATH_MAX];
+    tool_dev_pid(path, d, kind, i);
+    return tool_proc_find(path).pid;
+}
+
 static void machine_json(const struct dev *d, struct pl_jw *j, unsigned i)
 {
-    char pid[PATH_MAX];
     pl_jw_open(j, '{');
     pl_jw_key(j, "vault_id");
     pl_jw_text(j, d->v[i - 1].id);
     pl_jw_key(j, "endpoint");
     pl_jw_text(j, d->v[i - 1].endpoint);
-    tool_dev_pid(pid, d, "vault", i);
     pl_jw_key(j, "vault_pid");
-    pl_jw_i64(j, tool_proc_find(pid).pid);
-    tool_dev_pid(pid, d, "machine", i);
+    pl_jw_i64(j, running(d, "vault", i));
     pl_jw_key(j, "machine_pid");
-    pl_jw_i64(j, tool_proc_find(pid).pid);
+    pl_jw_i64(j, running(d, "machine", i));
     pl_jw_close(j, '}');
 }
 
@@ -83,6 +90,13 @@ static pl_err show_json(const struct dev *d)
     pl_jw_open(&j, '{');
     pl_jw_key(&j, "dir");
     pl_jw_text(&j, d->h.dir);
+    pl_jw_key(&j, "registry");
+    pl_jw_open(&j, '{');
+    pl_jw_key(&j, "endpoint");
+    pl_jw_text(&j, d->registry);
+    pl_jw_key(&j, "pid");
+    pl_jw_i64(&j, running(d, "registry", 0));
+    pl_jw_close(&j, '}');
     pl_jw_key(&j, "vaults");
     pl_jw_open(&j, '[');
     for (unsigned i = 1; i <= d->n; i++)
@@ -95,18 +109,16 @@ static pl_err show_json(const struct dev *d)
 
 static void process_cell(const struct dev *d, struct tool_table *tab, const char *kind, unsigned i)
 {
-    char path[PATH_MAX];
-    tool_dev_pid(path, d, kind, i);
-    struct tool_proc p = tool_proc_find(path);
-    if (p.pid)
-        tool_cellf(tab, "running, pid %d", (int)p.pid);
+    pid_t pid = running(d, kind, i);
+    if (pid)
+        tool_cellf(tab, "running, pid %d", (int)pid);
     else
         tool_cell(tab, "not running");
 }
 
 static pl_err show(const struct dev *d)
 {
-    static const char *const heads[] = {"VAULT", "ID", "ENDPOINT", "VAULT PROCESS", "MACHINE"};
+    static const char *const heads[] = {"NAME", "ID", "ENDPOINT", "PROCESS", "MACHINE"};
     if (d->t->json)
         return show_json(d);
     struct tool_table tab = tool_table(5, heads);
@@ -117,6 +129,11 @@ static pl_err show(const struct dev *d)
         process_cell(d, &tab, "vault", i);
         process_cell(d, &tab, "machine", i);
     }
+    tool_cell(&tab, "registry");
+    tool_cell(&tab, "");
+    tool_cell(&tab, d->registry);
+    process_cell(d, &tab, "registry", 0);
+    tool_cell(&tab, "");
     return tool_table_print(d->t, &tab);
 }
 
@@ -127,12 +144,17 @@ static pl_err programs(struct dev *d)
 {
     const char *value;
     for (unsigned i = 0; (value = tool_nth(d->t, "program", i)); i++) {
-        char *end, path[PATH_MAX], real[PATH_MAX];
+        char *end, path[PATH_MAX], real[PATH_MAX], name[16] = "registry";
         unsigned long at = strtoul(value, &end, 10);
         snprintf(d->failed, sizeof(d->failed), "--program %s", value);
-        PL_REQUIRE(at >= 1 && at <= d->n && *end == '=', DEV_PROGRAM);
+        if (strncmp(value, "registry=", 9) == 0) {
+            end = strchr(value, '=');
+        } else {
+            PL_REQUIRE(at >= 1 && at <= d->n && *end == '=', DEV_PROGRAM);
+            snprintf(name, sizeof(name), "%lu", at);
+        }
         PL_REQUIRE(realpath(end + 1, real), DEV_PROGRAM);
-        tool_path(path, &d->h, "program-%lu", at);
+        tool_path(path, &d->h, "program-%s", name);
         PL_TRY(pl_file_write(path, pl_span_str(real), 0600, PL_FILE_REPLACE));
     }
     return PL_OK;
@@ -162,9 +184,11 @@ static int up(struct tool *t)
     if (!t->json)
         printf("\n%sSimulated hardware: nothing here protects a real secret.%s\n"
                "Keys, list and profile of the vaults: %s\n"
+               "Their registry: pleiad vault list --registry %s\n"
                "Apps run on a machine of their own: pleiad sim run --as NAME -- CMD\n"
                "Stop: pleiad dev down --dir %s\n",
-               tool_tint(t, TOOL_WARN), tool_tint(t, TOOL_PLAIN), d->h.dir, tool_home_name(t));
+               tool_tint(t, TOOL_WARN), tool_tint(t, TOOL_PLAIN), d->h.dir, d->registry,
+               tool_home_name(t));
     return TOOL_DONE;
 }
 
@@ -175,12 +199,9 @@ static int status(struct tool *t)
     pl_err e = open_dev(&d, t, false, &fd);
     if (e != PL_OK)
         return tool_fail(t, d ? d->failed : NULL, e);
-    bool all = true;
-    for (unsigned i = 1; i <= d->n; i++) {
-        char pid[PATH_MAX];
-        tool_dev_pid(pid, d, "vault", i);
-        all = all && tool_proc_find(pid).pid;
-    }
+    bool all = running(d, "registry", 0);
+    for (unsigned i = 1; i <= d->n; i++)
+        all = all && running(d, "vault", i);
     e = show(d);
     if (e != PL_OK)
         return tool_fail(t, "standard output", e);
@@ -215,14 +236,19 @@ static int down(struct tool *t)
     /* Where it never came fully up there is no list; its processes have pid files all the same. */
     if (e != PL_OK && !(pl_err_code(e) == PL_E_DEV_NONE && d && *d->h.dir))
         return tool_fail(t, d ? d->failed : NULL, e);
-    e = stop_all(d, "vault", &stopped);
-    pl_err other = stop_all(d, "machine", &stopped);
-    if (e != PL_OK || other != PL_OK)
-        return tool_fail(t, d->failed, e != PL_OK ? e : other);
+    static const char *const kinds[] = {"vault", "registry", "machine"};
+    e = PL_OK; /* vaults first: they take leave of the registry */
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+        pl_err other = stop_all(d, kinds[i], &stopped);
+        e = e == PL_OK ? other : e;
+    }
+    if (e != PL_OK)
+        return tool_fail(t, d->failed, e);
     if (t->json)
         printf("{\"stopped\":%u}\n", stopped);
     else
-        printf("%u processes ended; keys and vaults are kept in %s\n", stopped, d->h.dir);
+        printf("%u process%s ended; keys and vaults are kept in %s\n", stopped,
+               stopped == 1 ? "" : "es", d->h.dir);
     return TOOL_DONE;
 }
 
@@ -239,20 +265,21 @@ static const struct tool_opt up_opts[] = {
      .arg = TOOL_TEXT,
      .meta = "I=FILE",
      .repeats = true,
-     .help = "run this program as vault I from its first start: for tests of broken vaults"},
+     .help = "run this program as vault I, or as the registry (registry=FILE): for tests of broken "
+             "ones"},
     {0},
 };
 static const struct tool_opt dir_opts[] = {TOOL_HOME_OPT, {0}};
 
 const struct tool_cmd tool_dev[] = {
     {.verb = "up",
-     .summary = "make a constellation of simulated machines, or start it again",
+     .summary = "make a constellation of simulated machines and a registry, or start it again",
      .args = "",
      .opts = up_opts,
      .example = "pleiad dev up --vaults 4",
      .run = up},
     {.verb = "status",
-     .summary = "show its vaults and processes; exit 3 when one does not run",
+     .summary = "show its vaults, registry and processes; exit 3 when one does not run",
      .args = "",
      .opts = dir_opts,
      .example = "pleiad dev status",

@@ -2,19 +2,23 @@
 #include "platform/platform.h"
 #include "policy/config.h"
 #include "policy/grant.h"
+#include "tools/client.h"
 #include "tools/dev.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define READY_FD_TEXT "9"
 _Static_assert(TOOL_READY_FD == 9, "as in READY_FD_TEXT");
 
-enum { PROFILE_MAX = 64 * 1024 };
+enum { PROFILE_MAX = 64 * 1024, LISTED_MS = 20 };
 
 void tool_dev_pid(char out[static PATH_MAX], const struct dev *d, const char *kind, unsigned i)
 {
@@ -100,16 +104,78 @@ static pl_err machine(struct dev *d, unsigned i)
     return about(d, log, tool_proc_run(&p, &how));
 }
 
-/* What runs as vault i: the genuine one, or what a `program-N` in the folder says. */
-static pl_err vault_program(struct dev *d, unsigned i, char out[static PATH_MAX])
+/* What runs as vault i, or as the registry: the genuine one, or what a `program-NAME` in the folder
+ * says. */
+static pl_err chosen_program(struct dev *d, const char *name, const char *genuine,
+                             char out[static PATH_MAX])
 {
     char path[PATH_MAX];
     struct pl_wr w PL_CLEANUP(pl_wr_free) = {0};
-    tool_path(path, &d->h, "program-%u", i);
+    tool_path(path, &d->h, "program-%s", name);
     if (!tool_exists(path))
-        return program(d, out, "pleiad-vaultd-sim");
+        return program(d, out, genuine);
     PL_TRY(about(d, path, tool_read(&w, path, PATH_MAX - 1)));
     memcpy(out, w.p, w.n + 1);
+    return PL_OK;
+}
+
+static pl_err vault_program(struct dev *d, unsigned i, char out[static PATH_MAX])
+{
+    char name[16];
+    snprintf(name, sizeof(name), "%u", i);
+    return chosen_program(d, name, "pleiad-vaultd-sim", out);
+}
+
+/* At the address that it had before, if it ever ran. */
+static pl_err registry(struct dev *d)
+{
+    char registryd[PATH_MAX], db[PATH_MAX], collateral[PATH_MAX], root[PATH_MAX], log[PATH_MAX],
+        pid[PATH_MAX], path[PATH_MAX];
+    struct tool_proc p;
+    unsigned port = 0;
+    tool_dev_pid(pid, d, "registry", 0);
+    if (tool_proc_find(pid).pid)
+        return PL_OK;
+    PL_TRY(chosen_program(d, "registry", "pleiad-registryd", registryd));
+    PL_TRY(folder(d, "registryd"));
+    tool_path(db, &d->h, "registryd/entries.db");
+    tool_path(collateral, &d->h, "authority/collateral");
+    tool_path(root, &d->h, "authority/root.pem");
+    tool_path(log, &d->h, "log/registry.log");
+    const char *argv[] = {registryd,
+                          "--db",
+                          db,
+                          "--collateral",
+                          collateral,
+                          "--dev-root",
+                          root,
+                          "--workers",
+                          "1",
+                          "--listen",
+                          *d->registry ? d->registry : "127.0.0.1:0",
+                          NULL};
+    const struct tool_proc_start how = {.argv = argv, .log = log, .pid_file = pid, .port = &port};
+    PL_TRY(about(d, log, tool_proc_run(&p, &how)));
+    snprintf(d->registry, sizeof(d->registry), "127.0.0.1:%u", port);
+    tool_path(path, &d->h, "registry");
+    return about(d, path, pl_file_write(path, pl_span_str(d->registry), 0600, PL_FILE_REPLACE));
+}
+
+/* A vault must say where it is before it serves: a port that is free now, and its own from then on.
+ */
+static pl_err choose_endpoint(struct tool_vault *v)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t n = sizeof(a);
+    if (*v->endpoint)
+        return PL_OK;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool ok = fd >= 0 && bind(fd, (const struct sockaddr *)&a, n) == 0 &&
+              getsockname(fd, (struct sockaddr *)&a, &n) == 0;
+    if (fd >= 0)
+        close(fd);
+    PL_REQUIRE(ok, NET_SYSTEM);
+    snprintf(v->endpoint, sizeof(v->endpoint), "127.0.0.1:%u", (unsigned)ntohs(a.sin_port));
     return PL_OK;
 }
 
@@ -119,7 +185,6 @@ static pl_err run_vault(struct dev *d, unsigned i, struct tool_proc *p)
     char self[PATH_MAX], vaultd[PATH_MAX], sock[PATH_MAX], dir[PATH_MAX], config[PATH_MAX],
         collateral[PATH_MAX], log[PATH_MAX], pid[PATH_MAX];
     struct tool_vault *v = &d->v[i - 1];
-    unsigned port = 0;
     tool_dev_pid(pid, d, "vault", i);
     tool_path(sock, &d->h, "machine-%u/simd.sock", i);
     tool_path(dir, &d->h, "vault-%u", i);
@@ -128,17 +193,15 @@ static pl_err run_vault(struct dev *d, unsigned i, struct tool_proc *p)
     tool_path(collateral, &d->h, "authority/collateral");
     PL_TRY(program(d, self, "pleiad"));
     PL_TRY(vault_program(d, i, vaultd));
-    const char *listen = *v->endpoint ? v->endpoint : "127.0.0.1:0";
-    const char *argv[] = {self,   "sim",       "run",  "--as",         "vault",    "--socket",
-                          sock,   "--",        vaultd, "--dir",        dir,        "--listen",
-                          listen, "--workers", "1",    "--collateral", collateral, "--config",
-                          config, NULL};
+    PL_TRY(about(d, log, choose_endpoint(v)));
+    const char *argv[] = {
+        self,        "sim",         "run",       "--as",         "vault",     "--socket",
+        sock,        "--",          vaultd,      "--dir",        dir,         "--listen",
+        v->endpoint, "--workers",   "1",         "--collateral", collateral,  "--config",
+        config,      "--advertise", v->endpoint, "--registry",   d->registry, NULL};
     const struct tool_proc_start how = {
-        .argv = argv, .log = log, .pid_file = pid, .vault_id = v->id, .port = &port};
-    PL_TRY(about(d, log, tool_proc_run(p, &how)));
-    if (!*v->endpoint)
-        snprintf(v->endpoint, sizeof(v->endpoint), "127.0.0.1:%u", port);
-    return PL_OK;
+        .argv = argv, .log = log, .pid_file = pid, .vault_id = v->id};
+    return about(d, log, tool_proc_run(p, &how));
 }
 
 /* ---- the configuration ---- */
@@ -319,6 +382,42 @@ static pl_err profiles(struct dev *d)
     return PL_OK;
 }
 
+/* ---- listed ---- */
+
+static unsigned listed(const struct dev *d, const struct pl_registry_list *l)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < d->n; i++)
+        for (size_t k = 0; k < l->n; k++) {
+            char id[65];
+            pl_hex(id, PL_ARR(l->entry[k].place.vault_id));
+            n += strcmp(id, d->v[i].id) == 0;
+        }
+    return n;
+}
+
+/* Vaults list themselves once they serve; a constellation is up when all have. */
+static pl_err all_listed(struct dev *d)
+{
+    char log[PATH_MAX];
+    struct pl_app *app PL_CLEANUP(tool_app_close) = NULL;
+    const struct pl_registry_order o = {.url = d->registry};
+    int64_t until = pl_clock_mono_ms() + TOOL_READY_MS;
+    tool_path(log, &d->h, "log/registry.log");
+    PL_TRY(about(d, log, tool_app(&app, &d->h, false)));
+    for (unsigned n = 0; n < d->n && pl_clock_mono_ms() < until;) {
+        struct pl_registry_list l;
+        tool_progress(d->t, "waiting for the registry", n, d->n);
+        PL_TRY(about(d, log, pl_registry_read(app, &o, &l)));
+        n = listed(d, &l);
+        pl_registry_free(&l);
+        if (n == d->n)
+            return PL_OK;
+        (void)poll(NULL, 0, LISTED_MS);
+    }
+    return about(d, log, PL_FAIL(DEV_START));
+}
+
 /* ---- all of it ---- */
 
 static pl_err folders_and_keys(struct dev *d)
@@ -338,6 +437,7 @@ pl_err tool_dev_up(struct dev *d)
         tool_progress(d->t, "starting machines", i, d->n);
         PL_TRY(machine(d, i));
     }
+    PL_TRY(registry(d));
     PL_TRY(config(d));
     for (unsigned i = 1; i <= d->n; i++) {
         char pid[PATH_MAX];
@@ -348,5 +448,6 @@ pl_err tool_dev_up(struct dev *d)
             PL_TRY(run_vault(d, i, &p));
     }
     PL_TRY(tool_vaults_write(&d->h, d->v, d->n));
-    return profiles(d);
+    PL_TRY(profiles(d));
+    return all_listed(d);
 }

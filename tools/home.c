@@ -153,3 +153,17 @@ pl_err tool_vaults_write(const struct tool_home *h, const struct tool_vault *v, 
     PL_TRY(pl_wr_end(&w));
     return pl_file_write(path, pl_wr_span(&w), 0600, PL_FILE_REPLACE);
 }
+
+pl_err tool_registry_read(const struct tool_home *h, char out[static 128])
+{
+    char path[PATH_MAX];
+    struct pl_wr w PL_CLEANUP(pl_wr_free) = {0};
+    out[0] = 0;
+    tool_path(path, h, "registry");
+    if (!tool_exists(path))
+        return PL_OK;
+    PL_TRY(tool_read(&w, path, 127));
+    memcpy(out, w.p, w.n + 1);
+    out[strcspn(out, "\n")] = 0;
+    return PL_OK;
+}

@@ -6,6 +6,8 @@
  *     operator.pem          the configuration authority
  *     config.json           the signed configuration, vaults.profile what the vaults must be
  *     vaults                one line a vault: vault_id@host:port
+ *     registry              host:port of the development registry; registryd/ its database
+ *     registry.seen         entries of these vaults as a registry showed them last
  *     run/  log/            pid files and logs
  */
 #ifndef PL_TOOLS_HOME_H
@@ -52,5 +54,8 @@ PL_CHECKED pl_err tool_vaults_read(const struct tool_home *h, struct tool_vault 
                                    size_t *out_n);
 PL_CHECKED pl_err tool_vaults_write(const struct tool_home *h, const struct tool_vault *v,
                                     size_t n);
+
+/* The file `registry`: host:port; "" when there is none. */
+PL_CHECKED pl_err tool_registry_read(const struct tool_home *h, char out[static 128]);
 
 #endif

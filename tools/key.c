@@ -1,6 +1,7 @@
 /* pleiad key: split a secret over the vaults, recover it, look after it. */
 #include "platform/platform.h"
 #include "tools/job.h"
+#include "tools/registry.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,7 +71,7 @@ static pl_err split_order(struct tool *t, struct job *j, struct pl_split_order *
         .place = places,
         .vendors = (unsigned)tool_number(t, "vendors", 0),
     };
-    return tool_places(&j->j.h, places, &o->places);
+    return tool_places_now(t, j->j.app, &j->j.h, places, &o->places);
 }
 
 static pl_err do_split(struct tool *t, struct job *j)
@@ -114,6 +115,7 @@ static struct pl_recover_order recover_order(struct tool *t, const struct job *j
 
 static int recover(struct tool *t)
 {
+    static struct pl_place places[TOOL_VAULTS_MAX];
     struct job j PL_CLEANUP(job_end) = {0};
     struct pl_secret secret PL_CLEANUP(pl_secret_free) = {0};
     if (isatty(STDOUT_FILENO))
@@ -123,6 +125,9 @@ static int recover(struct tool *t)
         return code;
     struct pl_recover_order o = recover_order(t, &j);
     o.linger_ms = (unsigned)tool_number(t, "linger", 0);
+    o.place = places;
+    if (tool_text(t, "registry"))
+        tool_places_newer(t, j.j.app, &j.j.h, places, &o.places);
     pl_err e = pl_recover(j.j.app, &o, &secret, &j.j.report);
     if (e == PL_OK)
         e = tool_out_bytes(pl_span(secret.p, secret.n), true);
@@ -204,6 +209,7 @@ static const struct tool_opt split_opts[] = {
      .min = 16,
      .max = SECRET_MAX,
      .help = "draw the secret instead of reading standard input"},
+    TOOL_REGISTRY_OPT,
     TOOL_REPORT_OPT,
     TOOL_HOME_OPT,
     {0},
@@ -213,6 +219,7 @@ static const struct tool_opt recover_opts[] = {
     TOOL_ANCHOR_OPT,
     TOOL_DEADLINE_OPT,
     TOOL_LINGER_OPT,
+    TOOL_REGISTRY_OPT,
     TOOL_REPORT_OPT,
     TOOL_HOME_OPT,
     {0},

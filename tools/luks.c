@@ -1,20 +1,20 @@
 /* pleiad luks: containers whose key is split over vaults. */
 #include "integrations/luks/disk.h"
 #include "tools/job.h"
+#include "tools/registry.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum { SIZE_MIB = 64, DISK_NAME_MAX = 128 };
 
-static pl_err order(struct tool *t, const struct tool_job *j, struct pl_disk_order *o,
-                    struct pl_place *places)
+static void order(struct tool *t, const struct tool_job *j, struct pl_disk_order *o,
+                  struct pl_place *places)
 {
     *o = (struct pl_disk_order){.path = t->args[0],
                                 .anchor = j->anchor,
                                 .place = places,
                                 .deadline_ms = (unsigned)tool_number(t, "deadline", 0)};
-    return tool_places(&j->h, places, &o->places);
 }
 
 static int done(struct tool *t, const struct tool_job *j, pl_err e)
@@ -65,7 +65,8 @@ static pl_err do_format(struct tool *t, struct tool_job *j)
     struct pl_disk_order o;
     enum pl_resumed how;
     const char *name = tool_text(t, "name");
-    PL_TRY(order(t, j, &o, places));
+    order(t, j, &o, places);
+    PL_TRY(tool_places_now(t, j->app, &j->h, places, &o.places));
     PL_TRY(tool_read(&grant, tool_text(t, "grant"), TOOL_FILE_MAX));
     o.name = name ? name : "disk";
     o.bytes = tool_number(t, "size", SIZE_MIB) << 20;
@@ -118,7 +119,8 @@ static pl_err do_open(struct tool *t, struct tool_job *j)
 {
     static struct pl_place places[TOOL_VAULTS_MAX];
     struct pl_disk_order o;
-    PL_TRY(order(t, j, &o, places));
+    order(t, j, &o, places);
+    tool_places_newer(t, j->app, &j->h, places, &o.places);
     o.mapper = tool_text(t, "name");
     o.linger_ms = (unsigned)tool_number(t, "linger", 0);
     PL_TRY(pl_disk_open(j->app, &o, &j->report));
@@ -176,6 +178,7 @@ static const struct tool_opt format_opts[] = {
     {.name = "force", .arg = TOOL_FLAG, .help = "destroy what is in it"},
     TOOL_DEADLINE_OPT,
     TOOL_REPORT_OPT,
+    TOOL_REGISTRY_OPT,
     TOOL_HOME_OPT,
     {0},
 };
@@ -190,6 +193,7 @@ static const struct tool_opt open_opts[] = {
     TOOL_DEADLINE_OPT,
     TOOL_LINGER_OPT,
     TOOL_REPORT_OPT,
+    TOOL_REGISTRY_OPT,
     TOOL_HOME_OPT,
     {0},
 };

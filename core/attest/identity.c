@@ -7,11 +7,6 @@
 static const char key_list_typ[] = "pleiad-keys-1";
 static const char *const use_text[PL_USES] = {"attestation", "log", "registry", "witness"};
 
-const char *pl_vault_use_text(enum pl_vault_use u)
-{
-    return (unsigned)u < PL_USES ? use_text[u] : "none";
-}
-
 static void put_spki(struct pl_jw *j, const char *key, const struct pl_pub *pub)
 {
     uint8_t spki[PL_SPKI_MAX];

@@ -19,7 +19,6 @@ enum {
  */
 
 enum pl_vault_use { PL_USE_ATTESTATION = 0, PL_USE_LOG, PL_USE_REGISTRY, PL_USE_WITNESS, PL_USES };
-const char *pl_vault_use_text(enum pl_vault_use u); /* "attestation": its name in the list */
 
 /* Public keys of a vault (all P-256). */
 struct pl_vault_self {

@@ -21,13 +21,6 @@ bool pl_span_zero(struct pl_span a)
     return true;
 }
 
-int pl_span_cmp(struct pl_span a, struct pl_span b)
-{
-    size_t n = a.n < b.n ? a.n : b.n;
-    int c = n ? memcmp(a.p, b.p, n) : 0;
-    return c ? c : (a.n > b.n) - (a.n < b.n);
-}
-
 struct pl_span pl_span_sub(struct pl_span a, size_t from, size_t n)
 {
     PL_ASSERT(from <= a.n && n <= a.n - from);
@@ -87,7 +80,6 @@ uint32_t pl_rd_be32(struct pl_rd *r) { return (uint32_t)rd_be(r, 4); }
 uint64_t pl_rd_be64(struct pl_rd *r) { return rd_be(r, 8); }
 uint16_t pl_rd_le16(struct pl_rd *r) { return (uint16_t)rd_le(r, 2); }
 uint32_t pl_rd_le32(struct pl_rd *r) { return (uint32_t)rd_le(r, 4); }
-uint64_t pl_rd_le64(struct pl_rd *r) { return rd_le(r, 8); }
 
 struct pl_span pl_rd_vec(struct pl_rd *r, size_t max_bytes)
 {
@@ -194,7 +186,6 @@ void pl_wr_be32(struct pl_wr *w, uint32_t v) { wr_be(w, v, 4); }
 void pl_wr_be64(struct pl_wr *w, uint64_t v) { wr_be(w, v, 8); }
 void pl_wr_le16(struct pl_wr *w, uint16_t v) { wr_le(w, v, 2); }
 void pl_wr_le32(struct pl_wr *w, uint32_t v) { wr_le(w, v, 4); }
-void pl_wr_le64(struct pl_wr *w, uint64_t v) { wr_le(w, v, 8); }
 
 void pl_wr_vec(struct pl_wr *w, struct pl_span s)
 {

@@ -23,7 +23,6 @@ struct pl_span pl_span_str(const char *s); /* s without its NUL; NULL: empty */
 bool pl_span_eq(struct pl_span a, struct pl_span b); /* not constant time: public bytes only */
 bool pl_span_is(struct pl_span a, const char *s);
 bool pl_span_zero(struct pl_span a); /* all bytes 0 (also when empty); not constant time */
-int pl_span_cmp(struct pl_span a, struct pl_span b); /* memcmp order, then length; public bytes */
 /* Bytes [from, from + n) of a; out of range aborts (a caller's bug). */
 struct pl_span pl_span_sub(struct pl_span a, size_t from, size_t n);
 
@@ -40,7 +39,6 @@ uint32_t pl_rd_be32(struct pl_rd *r);
 uint64_t pl_rd_be64(struct pl_rd *r);
 uint16_t pl_rd_le16(struct pl_rd *r);
 uint32_t pl_rd_le32(struct pl_rd *r);
-uint64_t pl_rd_le64(struct pl_rd *r);
 struct pl_span pl_rd_bytes(struct pl_rd *r, size_t n);       /* n bytes, borrowed */
 void pl_rd_copy(struct pl_rd *r, uint8_t *out, size_t n);    /* zeros when short */
 struct pl_span pl_rd_vec(struct pl_rd *r, size_t max_bytes); /* be32 length, then the bytes */
@@ -66,7 +64,6 @@ void pl_wr_be32(struct pl_wr *w, uint32_t v);
 void pl_wr_be64(struct pl_wr *w, uint64_t v);
 void pl_wr_le16(struct pl_wr *w, uint16_t v);
 void pl_wr_le32(struct pl_wr *w, uint32_t v);
-void pl_wr_le64(struct pl_wr *w, uint64_t v);
 void pl_wr_bytes(struct pl_wr *w, struct pl_span s);
 void pl_wr_str(struct pl_wr *w, const char *s); /* without the NUL */
 void pl_wr_zeros(struct pl_wr *w, size_t n);

@@ -14,8 +14,9 @@ enum {
     ENDPOINTS_MAX = 8,
     LABELS_MAX = 16,
     POST_MS = 10000,
+    LEAVE_MS = 1000,
     SLICE_MS = 200, /* an ending is noticed within this */
-    RETRY_MIN_MS = 5000,
+    RETRY_MIN_MS = 1000,
     RETRY_MAX_MS = 10 * 60 * 1000,
 };
 
@@ -120,9 +121,12 @@ pl_err advertise_renew(struct vaultd *vd)
 
 /* ---- sending it ---- */
 
-struct post {
+/* One request to the registry, and what came of it. */
+struct ask {
+    const char *method, *path;
     struct pl_span body;
-    int status; /* 0: no answer yet */
+    int ms;     /* for its answer */
+    int status; /* 0: no answer */
     pl_err err;
     bool over;
 };
@@ -130,35 +134,34 @@ struct post {
 /* Any certificate will do: an entry is public, and whoever takes it can only leave it out. */
 static pl_err on_established(struct pl_link *l)
 {
-    struct post *p = pl_link_user(l);
+    const struct ask *k = pl_link_user(l);
     uint32_t stream;
     const struct pl_request r = {
-        .method = PL_LIT("POST"),
-        .path = PL_LIT("/v1/vaults"),
+        .method = pl_span_str(k->method),
+        .path = pl_span_str(k->path),
         .content_type = PL_LIT("application/json"),
-        .body = p->body,
+        .body = k->body,
     };
-    return pl_link_request(l, &stream, &r, POST_MS);
+    return pl_link_request(l, &stream, &r, (unsigned)k->ms);
 }
 
 static void on_response(struct pl_link *l, uint32_t stream, const struct pl_response *r, pl_err why)
 {
-    struct post *p = pl_link_user(l);
+    struct ask *k = pl_link_user(l);
     (void)stream;
-    p->status = r ? r->status : 0;
-    p->err = why;
+    k->status = r ? r->status : 0;
+    k->err = why;
     pl_link_close(l);
 }
 
 static void on_closed(struct pl_link *l, pl_err why)
 {
-    struct post *p = pl_link_user(l);
-    if (p->status == 0 && p->err == PL_OK)
-        p->err = why;
-    p->over = true;
+    struct ask *k = pl_link_user(l);
+    k->err = k->err == PL_OK ? why : k->err;
+    k->over = true;
 }
 
-static bool is_over(void *arg) { return ((struct post *)arg)->over; }
+static bool is_over(void *arg) { return ((struct ask *)arg)->over; }
 
 static struct pl_interval tls_now(void *arg) { return vaultd_now(arg); }
 
@@ -170,20 +173,23 @@ static bool ending(struct vaultd *vd)
     return yes;
 }
 
+/* An end of the vault cuts it short, unless it began with that. */
 static pl_err exchange(struct vaultd *vd, struct pl_client *cl, struct pl_tls_ctx *tls,
-                       struct post *p)
+                       struct ask *k)
 {
     static const struct pl_link_events events = {on_established, on_response, on_closed};
     struct pl_link *l;
+    bool last = ending(vd);
     const struct pl_link_config cfg = {
-        .address = vd->opt.registry, .tls = tls, .events = &events, .user = p};
+        .address = vd->opt.registry, .tls = tls, .events = &events, .user = k};
     PL_TRY(pl_link_open(cl, &l, &cfg));
-    for (int ms = 0; !p->over && ms < 2 * POST_MS && !ending(vd); ms += SLICE_MS)
-        pl_client_run(cl, is_over, p, SLICE_MS);
-    return PL_OK;
+    for (int ms = 0; !k->over && ms < 2 * k->ms && (last || !ending(vd)); ms += SLICE_MS)
+        pl_client_run(cl, is_over, k, SLICE_MS);
+    return k->status || k->err != PL_OK ? k->err : PL_FAIL(NET_DEADLINE);
 }
 
-static pl_err post(struct vaultd *vd, struct pl_crypto *c, struct post *p)
+/* No answer is an error, which is logged; any answer is none. */
+static pl_err ask(struct vaultd *vd, struct pl_crypto *c, struct ask *k)
 {
     const struct pl_tls_config cfg = {.now = tls_now, .arg = vd};
     struct pl_tls_ctx *tls = NULL;
@@ -192,28 +198,27 @@ static pl_err post(struct vaultd *vd, struct pl_crypto *c, struct post *p)
     if (e == PL_OK)
         e = pl_client_new(&cl, c);
     if (e == PL_OK)
-        e = exchange(vd, cl, tls, p);
+        e = exchange(vd, cl, tls, k);
     pl_client_free(cl);
     pl_tls_ctx_free(tls);
-    return e == PL_OK && p->status == 0 ? (p->err == PL_OK ? PL_FAIL(NET_DEADLINE) : p->err) : e;
+    if (k->status)
+        return PL_OK;
+    pl_event_error("registry", vd->opt.registry, e);
+    return e;
 }
 
 /* True: nothing more to do until the next entry. A stale serial (two starts within a second, a
  * clock that was set back) is cured by a new entry, which the main loop makes. */
 static bool send_entry(struct vaultd *vd, struct pl_crypto *c, struct pl_span entry)
 {
-    struct post p = {.body = entry};
-    pl_err e = post(vd, c, &p);
-    if (e != PL_OK) {
-        if (!ending(vd))
-            pl_event_error("registry", vd->opt.registry, e);
+    uint64_t one = 1;
+    struct ask k = {.method = "POST", .path = "/v1/vaults", .body = entry, .ms = POST_MS};
+    if (ask(vd, c, &k) != PL_OK)
         return false;
-    }
-    bool good = p.status == 200 || p.status == 201;
+    bool good = k.status == 200 || k.status == 201;
     pl_event(good ? PL_LOG_INFO : PL_LOG_WARN, good ? "registry-listed" : "registry-refused", "at",
-             vd->opt.registry, "status", pl_num((uint64_t)p.status), NULL);
-    if (p.status == 409) {
-        uint64_t one = 1;
+             vd->opt.registry, "status", pl_num((uint64_t)k.status), NULL);
+    if (k.status == 409) {
         pthread_mutex_lock(&vd->advert.mutex);
         vd->advert.stale = true;
         pthread_mutex_unlock(&vd->advert.mutex);
@@ -221,6 +226,22 @@ static bool send_entry(struct vaultd *vd, struct pl_crypto *c, struct pl_span en
             return false;
     }
     return good;
+}
+
+/* A vault that ends in order takes its entry back. One that is killed stays listed until the entry
+ * expires; whoever believes it finds nobody there. */
+static void leave(struct vaultd *vd, struct pl_crypto *c)
+{
+    char path[80] = "/v1/vaults/";
+    struct pl_wr w PL_CLEANUP(pl_wr_free) = pl_wr_heap(4096);
+    struct pl_api_vault_leave m = {.serial = vd->advert.serial + 1};
+    memcpy(m.vault_id, vd->self.vault_id, sizeof(m.vault_id));
+    pl_hex(path + strlen(path), PL_ARR(m.vault_id));
+    pl_err e = pl_vault_leave_make(c, &w, &m, &vd->keys->use[PL_USE_REGISTRY]);
+    struct ask k = {.method = "DELETE", .path = path, .body = pl_wr_span(&w), .ms = LEAVE_MS};
+    if (e == PL_OK && ask(vd, c, &k) == PL_OK)
+        pl_event(PL_LOG_INFO, "registry-left", "at", vd->opt.registry, "status",
+                 pl_num((uint64_t)k.status), NULL);
 }
 
 /* Waits for an entry that was not sent, or for the time to try again. False: the end. */
@@ -247,21 +268,24 @@ static void *run(void *arg)
     struct pl_crypto *c = NULL;
     struct pl_wr copy PL_CLEANUP(pl_wr_free) = pl_wr_heap(PL_VAULT_ENTRY_MAX);
     int64_t retry_ms = 0;
+    bool listed = false;
     pl_err e = pl_crypto_new(&c);
     if (e != PL_OK)
         pl_event_error("registry", vd->opt.registry, e);
     while (e == PL_OK && wait_unsent(vd, retry_ms, &copy)) {
         if (send_entry(vd, c, pl_wr_span(&copy))) {
             retry_ms = 0;
+            listed = true;
             continue;
         }
         retry_ms = retry_ms == 0 ? RETRY_MIN_MS : 2 * retry_ms;
-        if (retry_ms > RETRY_MAX_MS)
-            retry_ms = RETRY_MAX_MS;
+        retry_ms = retry_ms > RETRY_MAX_MS ? RETRY_MAX_MS : retry_ms;
         pthread_mutex_lock(&vd->advert.mutex);
         vd->advert.unsent = true;
         pthread_mutex_unlock(&vd->advert.mutex);
     }
+    if (listed)
+        leave(vd, c);
     pl_crypto_free(c);
     return NULL;
 }

@@ -12,9 +12,9 @@
  *         e = pl_recover(app, &(struct pl_recover_order){.anchor = anchor, .descriptor = text,
  *                        .descriptor_bytes = n, .bound = bound}, &key, &report);
  *
- * Layers, usable one by one: discovery (pl_place_*), one vault (pl_vault_call), the constellation
- * (pl_split, pl_recover, pl_keys_status, pl_keys_delete). The long ones exist as start / step /
- * finish too (pl_work_*); the blocking call is a loop over these.
+ * Layers, usable one by one: discovery (pl_registry_*), one vault (pl_vault_call), the
+ * constellation (pl_split, pl_recover, pl_keys_status, pl_keys_delete). The long ones exist as
+ * start / step / finish too (pl_work_*); the blocking call is a loop over these.
  *
  * No vault is spoken to before it proved what the anchor asks of it: its evidence in the channel's
  * certificate under the roots of pl_app_config, one of the anchor's vault profiles (which must name
@@ -141,20 +141,56 @@ struct pl_place {
 };
 /* "<64 hex digits>@host:port". */
 PL_API_CHECKED pl_err pl_place_parse(struct pl_place *out, const char *text);
-struct pl_places {
-    size_t n;   /* usable ones */
-    size_t bad; /* entries that did not verify and were left out */
-    struct pl_place place[PL_VAULTS_MAX];
-};
 /* A file with such a line for each. cap: of out; a longer file is PLACE_FORM too. */
 PL_API_CHECKED pl_err pl_places_file(struct pl_place *out, size_t cap, size_t *out_n,
                                      const char *path);
-/* A page of signed entries (a static file, or a registry's answer): every entry's key list,
- * signature and dates are verified, and its evidence under the app's roots; of two entries of one
- * vault the higher serial counts. Whoever serves a page can leave out entries, so those that do not
- * verify are passed over and counted. At most PL_VAULTS_MAX are kept. */
-PL_API_CHECKED pl_err pl_places_read(struct pl_places *out, struct pl_app *app, const void *page,
-                                     size_t bytes);
+
+/* What a vault signed about itself, verified: hardware -> evidence -> vault_id, configuration root,
+ * measurement -> its keys -> the rest. Endpoint and labels are its operator's word; the channel
+ * shows whom an endpoint belongs to. */
+struct pl_registry_entry {
+    struct pl_place place; /* the first endpoint */
+    uint8_t config_root[32];
+    uint64_t serial;
+    int64_t not_before_s, not_after_s; /* seconds since 1970; no new key is placed there later */
+    char tee[33], measurement[129];
+    char labels[16 * 65]; /* name=value, commas in between */
+    bool listed;          /* the registry gives it; false: it is in `known` alone */
+    char *carrier;        /* as it was signed: JSON, ended by NUL */
+};
+struct pl_registry_order {
+    const char *url; /* "https://host:port" or "host:port"; NULL: `known` alone */
+    /* A static file of entries; or what pl_registry_page made of an earlier call, so that a
+     * registry cannot go back behind it: of two entries of one vault the higher serial counts. */
+    const void *known;
+    size_t known_bytes;
+    const char *tee, *measurement, *label;  /* NULL: any */
+    const uint8_t (*vault_id)[PL_ID_BYTES]; /* the owner's list: others are passed over */
+    size_t vaults;                          /* 0: any */
+    unsigned deadline_ms;                   /* of all of it; 0: 15000 */
+};
+struct pl_registry_list {
+    size_t n;
+    struct pl_registry_entry *entry;
+    size_t bad;     /* entries that do not verify; left out */
+    pl_err bad_why; /* of the first of these */
+    size_t expired; /* outside of their period; left out */
+    size_t older;   /* serial below that of an entry which is known; left out */
+    size_t other;   /* not what was asked for; left out */
+    size_t pages;   /* that the registry gave */
+};
+/* Reads all of a registry's list, or a file of the same form. Nobody believes a registry: every
+ * entry is verified here, its evidence under the app's roots, and one that does not hold is left
+ * out and counted. What a registry can do is to omit vaults or to show older entries that hold.
+ * TLS hides from the network which vaults are looked at; the registry's certificate can be anyone's
+ * and this app shows none, nor names a vault: it reads pages and picks. A page's entries are
+ * verified within one step. REGISTRY_URL, REGISTRY_QUERY; NET_*, TLS_*, JSON_*; REGISTRY_ANSWER (no
+ * page of entries; pl_app_detail says more), REGISTRY_LONG. */
+PL_API_CHECKED pl_err pl_registry_read(struct pl_app *app, const struct pl_registry_order *order,
+                                       struct pl_registry_list *out);
+/* The list as a file of entries, malloc'ed. REGISTRY_LONG above 256. */
+PL_API_CHECKED pl_err pl_registry_page(char **out_json, const struct pl_registry_list *list);
+PL_API void pl_registry_free(struct pl_registry_list *list); /* NULL and zeros allowed */
 
 /* ---- What happened at each vault ------------------------------------------------------------- */
 
@@ -291,6 +327,9 @@ PL_API_CHECKED pl_err pl_vault_call(struct pl_app *app, const struct pl_call_ord
 /* What a vault's verified evidence says, for people: JSON, malloc'ed. Any profile: nothing is
  * accepted by this call, it shows who answers. */
 PL_API_CHECKED pl_err pl_vault_show(struct pl_app *app, const char *endpoint, char **out_json);
+/* The same as "evidence", and what it answers to GET /v1/status as "status"; what both say must
+ * agree, else VAULT_ANSWER. The rest of the status is the vault's unsigned word. */
+PL_API_CHECKED pl_err pl_vault_health(struct pl_app *app, const char *endpoint, char **out_json);
 
 /* ---- Grants (the owner) ---------------------------------------------------------------------- */
 
@@ -321,6 +360,8 @@ PL_API_CHECKED pl_err pl_recover_start(struct pl_work **out, struct pl_app *app,
                                        const struct pl_recover_order *order);
 PL_API_CHECKED pl_err pl_split_start(struct pl_work **out, struct pl_app *app,
                                      const struct pl_split_order *order);
+PL_API_CHECKED pl_err pl_registry_start(struct pl_work **out, struct pl_app *app,
+                                        const struct pl_registry_order *order);
 /* Fills fds for poll(2) and how long to wait at most. Returns how many of cap (PL_VAULTS_MAX) are
  * used. */
 PL_API size_t pl_work_poll(struct pl_work *w, struct pollfd *fds, size_t cap, int *out_timeout_ms);
@@ -331,6 +372,7 @@ PL_API bool pl_work_step(struct pl_work *w);
 PL_API_CHECKED pl_err pl_recover_finish(struct pl_work *w, struct pl_secret *out,
                                         struct pl_report *report);
 PL_API_CHECKED pl_err pl_split_finish(struct pl_work *w, struct pl_report *report);
+PL_API_CHECKED pl_err pl_registry_finish(struct pl_work *w, struct pl_registry_list *out);
 
 #ifdef __cplusplus
 }

@@ -179,12 +179,6 @@ pl_err pl_link_request(struct pl_link *l, uint32_t *out_stream, const struct pl_
     return pl_h2_request(l->wire.h2, out_stream, r, pl_net_now_ms() + deadline_ms);
 }
 
-void pl_link_cancel(struct pl_link *l, uint32_t stream)
-{
-    if (l->wire.h2)
-        pl_h2_cancel(l->wire.h2, stream);
-}
-
 /* ---- Steps ------------------------------------------------------------------------------------
  */
 

@@ -158,7 +158,6 @@ static struct pl_conn *conn_new(struct pl_worker *w, const struct net_accepted *
     c->wire = (struct net_wire){.fd = a->fd, .verdict = on_verdict};
     c->peer = a->peer;
     c->watch = EPOLLIN;
-    memcpy(c->address, a->address, sizeof(c->address));
     struct epoll_event ev = {.events = c->watch, .data.ptr = c};
     if (pl_tls_new(&c->wire.tls, a->tls, w->crypto, NULL) == PL_OK &&
         epoll_ctl(w->epoll, EPOLL_CTL_ADD, a->fd, &ev) == 0)
@@ -344,7 +343,6 @@ pl_conn_id pl_conn_id_of(const struct pl_conn *c) { return c->id; }
 struct pl_worker *pl_conn_worker(const struct pl_conn *c) { return c->worker; }
 void pl_conn_set_user(struct pl_conn *c, void *user) { c->user = user; }
 void *pl_conn_user(const struct pl_conn *c) { return c->user; }
-const char *pl_conn_address(const struct pl_conn *c) { return c->address; }
 
 struct pl_conn *pl_conn_find(struct pl_worker *w, pl_conn_id id)
 {

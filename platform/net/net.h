@@ -128,8 +128,6 @@ struct pl_conn *pl_conn_find(struct pl_worker *w, pl_conn_id id); /* NULL: gone 
 PL_CHECKED pl_err pl_conn_begin_session(struct pl_conn *c, struct pl_session_state *out);
 void pl_conn_set_user(struct pl_conn *c, void *user); /* yours; freed by you in on_closed */
 void *pl_conn_user(const struct pl_conn *c);
-/* The address, printable, for logs. */
-const char *pl_conn_address(const struct pl_conn *c);
 /* Takes `cost` from the peer address's budget of expensive work (verifying new evidence, quotes):
  * 64 at once, 16 more a second, over all of its connections. False: refuse with 429. */
 bool pl_conn_budget(struct pl_conn *c, unsigned cost);
@@ -184,8 +182,6 @@ struct pl_tls_session *pl_link_session(struct pl_link *l);
  * most PL_NET_STREAMS_MAX in flight (NET_STREAMS). deadline_ms from now. */
 PL_CHECKED pl_err pl_link_request(struct pl_link *l, uint32_t *out_stream,
                                   const struct pl_request *r, unsigned deadline_ms);
-/* Gives up on it: its on_response comes with NET_CANCELLED from the next step. */
-void pl_link_cancel(struct pl_link *l, uint32_t stream);
 
 struct pollfd;
 /* start / step / finish: fill an array for poll(2), wait at most *out_timeout_ms (-1: forever),

@@ -56,18 +56,6 @@ pl_err pl_net_resolve(struct sockaddr_storage *out, unsigned *out_len, const cha
     return PL_OK;
 }
 
-static void address_text(char out[static NET_ADDRESS_TEXT], const struct sockaddr_storage *a,
-                         socklen_t n)
-{
-    char host[INET6_ADDRSTRLEN + 2], port[8];
-    if (getnameinfo((const struct sockaddr *)(const void *)a, n, host, sizeof(host), port,
-                    sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
-        snprintf(out, NET_ADDRESS_TEXT, "unknown");
-        return;
-    }
-    snprintf(out, NET_ADDRESS_TEXT, a->ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
-}
-
 /* ---- Start ------------------------------------------------------------------------------------
  */
 
@@ -159,7 +147,7 @@ pl_err pl_server_start(struct pl_server **out, const struct pl_server_config *cf
 /* ---- Accept -----------------------------------------------------------------------------------
  */
 
-static void deal(struct pl_server *s, int fd, const struct sockaddr_storage *from, socklen_t n)
+static void deal(struct pl_server *s, int fd, const struct sockaddr_storage *from)
 {
     const int on = 1;
     uint8_t key[16];
@@ -178,7 +166,6 @@ static void deal(struct pl_server *s, int fd, const struct sockaddr_storage *fro
     }
     NET_COUNT(s, accepted);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    address_text(a.address, from, n);
     pl_tls_ctx_ref(s->tls);
     a.tls = s->tls;
     if (!pl_net_worker_hand(s->worker[s->next], &a))
@@ -206,7 +193,7 @@ void pl_server_accept(struct pl_server *s)
         int fd = accept4(s->listener, (struct sockaddr *)(void *)&from, &n,
                          SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            deal(s, fd, &from, n);
+            deal(s, fd, &from);
         } else if (errno == EMFILE || errno == ENFILE) {
             shed_one(s);
         } else if (errno != ECONNABORTED && errno != EINTR) {

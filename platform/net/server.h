@@ -11,7 +11,6 @@ enum {
     NET_WORKERS_MAX = 64,
     NET_INBOX = 1024,  /* accepted descriptors that wait for one worker */
     NET_TICK_MS = 250, /* how often deadlines of active connections are looked at */
-    NET_ADDRESS_TEXT = 64,
 };
 
 /* Where a connection stands: one list each, ordered by since_ms, the oldest first. */
@@ -37,14 +36,12 @@ struct pl_conn {
     bool worked;    /* a request since it was put into its list */
     bool dirty, closing, dead;
     void *user;
-    char address[NET_ADDRESS_TEXT];
 };
 
 struct net_accepted {
     int fd;
     struct pl_tls_ctx *tls; /* a reference */
     struct net_peer *peer;
-    char address[NET_ADDRESS_TEXT];
 };
 
 struct pl_worker {

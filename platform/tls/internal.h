@@ -70,7 +70,6 @@ struct pl_tls {
     struct tls_memory offer; /* clients: what the offered session remembers */
     unsigned messages;       /* after the handshake */
     bool flooded;
-    const char *reason;
 };
 
 struct pl_tls_session {

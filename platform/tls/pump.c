@@ -107,7 +107,6 @@ pl_err pl_tls_new(struct pl_tls **out, struct pl_tls_ctx *ctx, struct pl_crypto 
     t->crypto = c;
     t->err = PL_OK;
     t->state = PL_TLS_HANDSHAKE;
-    t->reason = "";
     pl_err e = setup(t, session);
     if (e == PL_OK)
         *out = t;
@@ -147,7 +146,6 @@ void pl_tls_free(struct pl_tls *t)
 
 enum pl_tls_state pl_tls_state(const struct pl_tls *t) { return t->state; }
 const struct pl_tls_peer *pl_tls_peer(const struct pl_tls *t) { return &t->peer; }
-const char *pl_tls_reason(const struct pl_tls *t) { return t->reason; }
 
 /* ---- The pump ---------------------------------------------------------------------------------
  */
@@ -189,8 +187,6 @@ static pl_err known_reason(int reason)
 static pl_err library_error(struct pl_tls *t)
 {
     unsigned long e = ERR_peek_error();
-    const char *text = e ? ERR_reason_error_string(e) : NULL;
-    t->reason = text ? text : "";
     pl_err known = ERR_GET_LIB(e) == ERR_LIB_SSL ? known_reason(ERR_GET_REASON(e)) : PL_OK;
     if (known != PL_OK)
         return known;

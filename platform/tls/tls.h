@@ -144,7 +144,4 @@ void pl_tls_session_free(struct pl_tls_session *s); /* NULL allowed */
 /* The server key that the session belongs to: check it against whom you mean to reach. */
 const uint8_t *pl_tls_session_spki_sha256(const struct pl_tls_session *s);
 
-/* Why the TLS library refused, for logs: a static text, "" when it did not. */
-const char *pl_tls_reason(const struct pl_tls *t);
-
 #endif

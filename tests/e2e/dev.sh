@@ -36,7 +36,7 @@ ok "the vault is stopped by hand" kill "$vault"
 tail -f /dev/null & stranger=$!
 echo "$stranger 1" > "$PLEIAD_HOME/run/vault-1.pid"
 ok "down" run 0 "$PLEIAD" dev down
-ok "four of ours ended" prints '^4 processes ended'
+ok "five of ours ended" prints '^5 processes ended'
 ok "the stranger lives" kill -0 "$stranger"
 kill "$stranger"
 ok "the machine does not" bash -c '! readlink -e "/proc/$0/exe"' "$machine" # or waits to be reaped

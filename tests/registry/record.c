@@ -1,7 +1,8 @@
 /* Linked over a daemon for a test: writes down whatever it is given, before it sees it. Every byte
  * that leaves the TLS pump goes to $PL_RECORD.raw; every header, also those the server drops,
- * decoded to .headers; every piece of a body to .bodies. The daemon's own objects are unchanged:
- * the linker's --wrap leads these three calls here. */
+ * decoded to .headers; every piece of a body to .bodies; a line for each read from a peer with a
+ * certificate to .certificates. The daemon's own objects are unchanged: the linker's --wrap leads
+ * these three calls here. */
 #include "tests/registry/record.h"
 
 #include "platform/net/stream.h"
@@ -29,6 +30,8 @@ pl_err __wrap_pl_tls_read(struct pl_tls *t, struct pl_span *in, struct pl_wr *ou
                           size_t cap, size_t *out_n)
 {
     pl_err e = __real_pl_tls_read(t, in, out, plain, cap, out_n);
+    if (pl_tls_peer(t)->present)
+        record("certificates", PL_LIT("one\n"));
     if (e == PL_OK && *out_n > 0)
         record("raw", pl_span(plain, *out_n));
     return e;

@@ -157,7 +157,7 @@ static void schema(struct pl_jw *j, const struct pl_api_row *row)
 }
 
 /* What route.def may name beside messages. */
-enum { PL_API_none = 0, PL_API_text = 0 };
+enum { PL_API_none = 0, PL_API_text = 0, PL_API_carrier = 0 };
 
 struct route {
     int request_is, answer_is; /* a name that is no message does not compile */
@@ -171,12 +171,21 @@ static const struct route routes[] = {
 #undef PL_ROUTE
 };
 
+static void signed_object(struct pl_jw *j)
+{
+    text(j, "type", "object");
+    pl_jw_key(j, "required");
+    pl_jw_raw(j, PL_LIT("[\"proof\",\"statement\"]"));
+}
+
 static void content(struct pl_jw *j, const char *type, const char *message)
 {
     object(j, "content");
     object(j, type);
     object(j, "schema");
-    if (strcmp(message, "text") != 0)
+    if (strcmp(message, "carrier") == 0)
+        signed_object(j);
+    else if (strcmp(message, "text") != 0)
         reference(j, message);
     pl_jw_close(j, '}');
     pl_jw_close(j, '}');
@@ -209,10 +218,19 @@ static void parameters(struct pl_jw *j, const struct route *r)
 {
     pl_jw_key(j, "parameters");
     pl_jw_open(j, '[');
-    if (strstr(r->path, "{handle}"))
-        parameter(j, "handle", "path", true);
-    if (strstr(r->text, "?page="))
-        parameter(j, "page", "query", false);
+    static const char *const in_path[] = {"handle", "vault_id"};
+    static const char *const in_query[] = {"tee", "measurement", "label", "page"};
+    char mark[32];
+    for (size_t i = 0; i < sizeof(in_path) / sizeof(*in_path); i++) {
+        snprintf(mark, sizeof(mark), "{%s}", in_path[i]);
+        if (strstr(r->path, mark))
+            parameter(j, in_path[i], "path", true);
+    }
+    for (size_t i = 0; i < sizeof(in_query) / sizeof(*in_query); i++) {
+        snprintf(mark, sizeof(mark), "?%s=", in_query[i]);
+        if (strstr(r->text, mark))
+            parameter(j, in_query[i], "query", false);
+    }
     if (strstr(r->text, "Idempotency-Key"))
         parameter(j, "Idempotency-Key", "header", false);
     pl_jw_close(j, ']');
@@ -227,7 +245,7 @@ static void call(struct pl_jw *j, const struct route *r)
     text(j, "summary", r->text);
     text(j, "description", r->who);
     parameters(j, r);
-    if (r->request_is != PL_API_none) {
+    if (strcmp(r->request, "none") != 0) {
         object(j, "requestBody");
         content(j, "application/json", r->request);
         pl_jw_close(j, '}');
@@ -241,7 +259,9 @@ static void call(struct pl_jw *j, const struct route *r)
     pl_jw_close(j, '}');
 }
 
-static void paths(struct pl_jw *j)
+static bool of_registry(const struct route *r) { return strncmp(r->path, "/v1/vaults", 10) == 0; }
+
+static void paths(struct pl_jw *j, bool registry)
 {
     size_t n = sizeof(routes) / sizeof(routes[0]);
     object(j, "paths");
@@ -249,7 +269,7 @@ static void paths(struct pl_jw *j)
         size_t before = 0;
         while (before < i && strcmp(routes[before].path, routes[i].path) != 0)
             before++;
-        if (before < i)
+        if (before < i || of_registry(&routes[i]) != registry)
             continue;
         object(j, routes[i].path);
         for (size_t k = i; k < n; k++)
@@ -291,24 +311,36 @@ static void indent(struct pl_wr *out, struct pl_span json)
     pl_wr_u8(out, '\n');
 }
 
-static void openapi(struct pl_wr *out)
+/* What a registry reads and gives. */
+static bool registry_schema(const char *name)
+{
+    return strcmp(name, "problem") == 0 || strncmp(name, "vault_", 6) == 0 ||
+           strcmp(name, "entry_page") == 0;
+}
+
+static void openapi(struct pl_wr *out, bool registry)
 {
     struct pl_wr w PL_CLEANUP(pl_wr_free) = pl_wr_heap(1 << 20);
     struct pl_jw j = pl_jw(&w);
     pl_jw_open(&j, '{');
     text(&j, "openapi", "3.1.0");
     object(&j, "info");
-    text(&j, "title", "Pleiad vault");
+    text(&j, "title", registry ? "Pleiad registry" : "Pleiad vault");
     text(&j, "version", PL_VERSION);
     text(&j, "description",
-         "JSON over HTTP/2 over attested TLS 1.3. Unknown fields and repeated keys are refused. "
-         "Lengths of text count UTF-8 bytes.");
+         registry
+             ? "JSON over HTTP/2 over TLS 1.3, under a certificate that says nothing: entries are "
+               "signed by vaults, and whoever reads them verifies them. Unknown fields and "
+               "repeated keys are refused. Lengths of text count UTF-8 bytes."
+             : "JSON over HTTP/2 over attested TLS 1.3. Unknown fields and repeated keys are "
+               "refused. Lengths of text count UTF-8 bytes.");
     pl_jw_close(&j, '}');
-    paths(&j);
+    paths(&j, registry);
     object(&j, "components");
     object(&j, "schemas");
     for (int k = 1; k < PL_API_COUNT; k++)
-        schema(&j, pl_api_row((enum pl_api_msg)k));
+        if (!registry || registry_schema(pl_api_row((enum pl_api_msg)k)->name))
+            schema(&j, pl_api_row((enum pl_api_msg)k));
     pl_jw_close(&j, '}');
     pl_jw_close(&j, '}');
     pl_jw_close(&j, '}');
@@ -400,7 +432,9 @@ int main(int argc, char **argv)
     if (argc == 3 && strcmp(argv[1], "seeds") == 0)
         return seeds(argv[2]);
     if (argc == 2 && strcmp(argv[1], "openapi") == 0)
-        openapi(&w);
+        openapi(&w, false);
+    else if (argc == 2 && strcmp(argv[1], "registry") == 0)
+        openapi(&w, true);
     else if (argc == 2 && strcmp(argv[1], "limits") == 0)
         limits(&w);
     else if (argc == 2 && strcmp(argv[1], "dictionary") == 0)
