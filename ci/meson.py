@@ -19,6 +19,8 @@ CONFIGS = {
     'clang': ('clang', []),
     'sanitize': ('clang', ['-Db_sanitize=address,undefined', '-Db_lundef=false', '-Doptimization=1', NO_RECOVER]),
     'threads': ('clang', ['-Db_sanitize=thread', '-Db_lundef=false', '-Doptimization=1']),
+    'coverage': ('clang', ['-Db_lundef=false', '-Doptimization=1', '-Dc_args=-fprofile-instr-generate -fcoverage-mapping',
+                           '-Dc_link_args=-fprofile-instr-generate']),
     'fuzz': ('clang', ['-Dfuzz=true', '-Db_lundef=false', '-Doptimization=1']),
     **{f'ct-{cc}-O{o}': (cc, ['-Dct_check=true', f'-Doptimization={o}', '-Dc_args=-gdwarf-4'])  # what valgrind reads
        for cc in ('gcc', 'clang') for o in (2, 3)},

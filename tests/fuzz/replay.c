@@ -1,6 +1,9 @@
-/* Runs a fuzz target over its seeds without libFuzzer: each seed, each of its prefixes, and copies
- * with one byte changed. Every input ends at a page that cannot be read, so that one byte too many
- * is a crash in every build. */
+/* Runs a fuzz target over its seeds without libFuzzer: each seed, prefixes of it, and copies with
+ * one byte changed, fewer of them where there are many seeds. Every input ends at a page that
+ * cannot be read, so that one byte too many is a crash in every build.
+ *
+ *     fuzz_NAME FOLDER [seeds]     seeds: nothing but the seeds, for coverage
+ */
 #include "fuzz.h"
 
 #include <dirent.h>
@@ -9,10 +12,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { INPUT_MAX = 1 << 20, PREFIXES_MAX = 2048, CHANGES = 256 };
+enum { INPUT_MAX = 1 << 20, PREFIXES_MAX = 2048, CHANGES = 256, FEW_SEEDS = 16 };
 
 static uint8_t *guard; /* the page that cannot be read */
 static char current[512];
+static size_t prefixes = PREFIXES_MAX, changes = CHANGES; /* of each seed */
 
 /* The handler is reset by then: the signal comes again and ends the process as it would have. */
 static void crashed(int sig)
@@ -42,11 +46,11 @@ static void run_seed(const char *name, const uint8_t *p, size_t n)
     uint64_t state = n;
     snprintf(current, sizeof(current), "%s", name);
     run(p, n);
-    for (size_t i = 0; i < n && i < PREFIXES_MAX; i++) {
+    for (size_t i = 0; i < n && i < prefixes; i++) {
         snprintf(current, sizeof(current), "%s, its first %zu bytes,", name, i);
         run(p, i);
     }
-    for (int i = 0; n > 0 && i < CHANGES; i++) {
+    for (size_t i = 0; n > 0 && i < changes; i++) {
         size_t at = next(&state) % n;
         /* half of the changes are to another byte of the seed: those reach further */
         uint8_t to = i % 2 ? p[next(&state) % n] : (uint8_t)next(&state);
@@ -74,14 +78,34 @@ static bool replay(const char *dir, const char *name)
     return whole;
 }
 
+/* So that a folder of many seeds takes no longer than one of FEW_SEEDS. */
+static void share_out(const char *dir)
+{
+    unsigned n = 0;
+    DIR *d = opendir(dir);
+    while (d && readdir(d))
+        n++;
+    if (d)
+        closedir(d);
+    if (n > FEW_SEEDS) {
+        prefixes = prefixes * FEW_SEEDS / n;
+        changes = changes * FEW_SEEDS / n;
+    }
+}
+
 int main(int argc, char **argv)
 {
     unsigned seeds = 0, unread = 0;
     uint8_t *map =
         mmap(NULL, INPUT_MAX + 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (argc != 2 || map == MAP_FAILED || mprotect(map + INPUT_MAX, 65536, PROT_NONE) != 0)
+    bool only_seeds = argc == 3 && strcmp(argv[2], "seeds") == 0;
+    if (argc != 2 + only_seeds || map == MAP_FAILED ||
+        mprotect(map + INPUT_MAX, 65536, PROT_NONE) != 0)
         return 2;
     guard = map + INPUT_MAX;
+    share_out(argv[1]);
+    if (only_seeds)
+        prefixes = changes = 0;
     struct sigaction act = {.sa_handler = crashed, .sa_flags = (int)SA_RESETHAND};
     sigaction(SIGSEGV, &act, NULL);
     sigaction(SIGABRT, &act, NULL);
