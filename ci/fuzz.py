@@ -91,7 +91,7 @@ def listed():
 
 
 def dictionary(name):
-    """tests/fuzz/NAME.dict and each word that stands in a parser of this target."""
+    """Options for tests/fuzz/NAME.dict and each word that stands in a parser of this target."""
     words, known = set(), ''
     if os.path.exists(own := os.path.join(HERE, name + '.dict')):
         with open(own, encoding='utf-8') as f:
@@ -103,7 +103,7 @@ def dictionary(name):
     out = os.path.join(WORK, name + '.dict')
     with open(out, 'w', encoding='utf-8') as f:
         f.write(known + ''.join(word + '\n' for word in sorted(words)))
-    return out
+    return [f'-dict={out}'] if known or words else []
 
 
 def fuzz(name, program, seconds):
@@ -111,7 +111,7 @@ def fuzz(name, program, seconds):
     found = os.path.join(WORK, name)
     for folder in (found, FAILED):
         os.makedirs(folder, exist_ok=True)
-    command = [program, f'-dict={dictionary(name)}', f'-max_total_time={seconds}', f'-timeout={INPUT_SECONDS}', f'-rss_limit_mb={MEMORY_MB}',
+    command = [program, *dictionary(name), f'-max_total_time={seconds}', f'-timeout={INPUT_SECONDS}', f'-rss_limit_mb={MEMORY_MB}',
                '-print_final_stats=1', f'-artifact_prefix={FAILED}/{name}-', found,
                os.path.join(HERE, 'corpus', name)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, **SANITIZE_ENV},
