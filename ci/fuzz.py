@@ -106,6 +106,12 @@ def dictionary(name):
     return [f'-dict={out}'] if known or words else []
 
 
+def built(config):
+    """The targets of a configuration, built; nothing else of it is."""
+    build(config, *('tests/fuzz/fuzz_' + n for n in sorted(listed())))
+    return targets(config)
+
+
 def fuzz(name, program, seconds):
     """TAP lines of one target."""
     found = os.path.join(WORK, name)
@@ -134,8 +140,7 @@ def report(name, code, runs, seconds, lines):
 
 
 def run(names, seconds):
-    build('fuzz')
-    every = targets('fuzz')
+    every = built('fuzz')
     missing = sorted((listed() | set(names)) - set(every))
     chosen = {n: p for n, p in sorted(every.items()) if n in (names or every)}
     each = max(LEAST_SECONDS, seconds * AT_ONCE // max(1, len(chosen)))
@@ -148,9 +153,8 @@ def run(names, seconds):
 
 def run_due(seconds):
     """Slices for whoever ran least, until the time is over or all are done."""
-    build('fuzz')
     with tempfile.TemporaryDirectory() as copies:  # the tree may be built while this runs
-        every = {n: shutil.copy(p, copies) for n, p in targets('fuzz').items()}
+        every = {n: shutil.copy(p, copies) for n, p in built('fuzz').items()}
         end, good = time.monotonic() + seconds, True
         while good and time.monotonic() < end:
             state = read_state()
@@ -201,10 +205,8 @@ def worth_keeping(name, program, found):
 
 
 def minimize(names):
-    build('fuzz')
-    build('coverage', *('tests/fuzz/fuzz_' + n for n in sorted(listed())))
-    counted = targets('coverage')
-    for name, program in sorted(targets('fuzz').items()):
+    counted = built('coverage')
+    for name, program in sorted(built('fuzz').items()):
         found, seeds = os.path.join(WORK, name), os.path.join(HERE, 'corpus', name)
         if (names and name not in names) or not os.path.isdir(found):
             continue
@@ -244,8 +246,7 @@ def ranges(numbers):
 def coverage(names):
     table = {f: row for f, row in parsers().items() if not names or set(row[0]) & set(names)}
     every = {n for row in table.values() for n in row[0]}
-    build('coverage', *('tests/fuzz/fuzz_' + n for n in sorted(every)))
-    programs, good = targets('coverage'), True
+    programs, good = built('coverage'), True
     with tempfile.TemporaryDirectory() as raw:
         for n in every:
             subprocess.run([programs[n], os.path.join(HERE, 'corpus', n), 'seeds'], check=True, stdout=subprocess.DEVNULL,
