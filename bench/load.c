@@ -283,11 +283,12 @@ static void config(char **a)
 {
     struct kit k;
     uint8_t der[8192];
-    char spki[PL_B64U_LEN(PL_SPKI_MAX) + 1], cert[PL_B64U_LEN(8192) + 1], text[16384];
+    char spki[PL_B64U_LEN(PL_SPKI_MAX) + 1], cert[PL_B64U_LEN(8192) + 1], text[16384], owner[65];
     size_t n;
     struct pl_wr pem PL_CLEANUP(pl_wr_free) = pl_wr_heap(16384);
     struct pl_wr out PL_CLEANUP(pl_wr_free) = pl_wr_heap(PL_CONFIG_BYTES);
-    kit_open(&k, NULL, false);
+    kit_open(&k, a[1], false);
+    pl_hex(owner, PL_ARR(k.spki_sha256));
     MUST(pl_file_read(&pem, a[0], 16384));
     struct pl_span in = pl_wr_span(&pem);
     MUST(pl_unpem(der, sizeof(der), &n, &in, "CERTIFICATE"));
@@ -295,13 +296,14 @@ static void config(char **a)
     pl_b64u(cert, pl_span(der, n));
     snprintf(text, sizeof(text),
              "{\"authority\":{\"at_least\":1,\"keys\":[\"%s\"]},\"create\":{\"allow\":[{\"kind\":"
-             "\"anyone\"}],\"keys_per_owner\":1000000},\"limits\":{\"keys\":1000000},\"name\":"
+             "\"key\",\"spki_sha256\":\"%s\"}],\"keys_per_owner\":1000000},\"limits\":{\"keys\":"
+             "1000000},\"name\":"
              "\"bench\",\"pleiad_config\":1,\"roots\":[{\"cert\":\"%s\",\"label\":\"dev\",\"tee\":"
              "\"sgx\",\"trust\":\"dev\"}],\"serial\":1,\"time\":\"host\",\"witnesses\":{\"f\":0,"
              "\"list\":[]}}",
-             spki, cert);
+             spki, owner, cert);
     MUST(pl_config_sign(k.c, &out, pl_span_str(text), &k.key, 1));
-    MUST(pl_file_write(a[1], pl_wr_span(&out), 0600, PL_FILE_NEW));
+    MUST(pl_file_write(a[2], pl_wr_span(&out), 0600, PL_FILE_NEW));
     kit_close(&k);
 }
 
@@ -343,7 +345,7 @@ int main(int argc, char **argv)
         idle(&r, a);
     } else if (strcmp(r.mode, "key") == 0 && argc == 3) {
         key(a[0]);
-    } else if (strcmp(r.mode, "config") == 0 && argc == 4) {
+    } else if (strcmp(r.mode, "config") == 0 && argc == 5) {
         config(a);
     } else {
         return usage();

@@ -75,7 +75,8 @@ class Bench:
         w.authority()
         w.machine('machine')
         w.machine('callers')
-        w.run(['bench_load', 'config', w.path('authority/root.pem'), w.path('config.json')])
+        w.run(['bench_load', 'config', w.path('authority/root.pem'), w.path('owner.pem'),
+               w.path('config.json')])
         vault, port, _ = w.vault('machine', 'vault', '--config', w.path('config.json'), '--workers', '1',
                                  cpu=self.cpu(SERVER_CPU))
         profile = json.loads(w.run(['pleiad', 'sim', 'measure', '--as', 'load', '--',
