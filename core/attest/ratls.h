@@ -22,6 +22,7 @@ enum {
 
 enum pl_ratls_mode {
     PL_RATLS_CHANNEL = 0, /* emitted forms only; exactly one or none; key P-256 */
+    PL_RATLS_KNOWN,       /* the same, of bytes whose own signature was verified before */
     PL_RATLS_OFFLINE,     /* also foreign forms; all evidence found must verify; EC and RSA keys */
 };
 

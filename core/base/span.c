@@ -15,10 +15,7 @@ bool pl_span_is(struct pl_span a, const char *s) { return pl_span_eq(a, pl_span_
 
 bool pl_span_zero(struct pl_span a)
 {
-    for (size_t i = 0; i < a.n; i++)
-        if (a.p[i])
-            return false;
-    return true;
+    return a.n == 0 || (a.p[0] == 0 && memcmp(a.p, a.p + 1, a.n - 1) == 0);
 }
 
 struct pl_span pl_span_sub(struct pl_span a, size_t from, size_t n)

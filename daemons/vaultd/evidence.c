@@ -78,7 +78,7 @@ static pl_err make_ctx(struct vaultd *vd, struct pl_crypto *c, const struct maki
         .key = &m->key,
         .ask_certificate = true,
         .now = tls_now,
-        .may_resume = peers_may_resume,
+        .known = peers_known,
         .arg = vd,
     };
     return pl_tls_ctx_new(out, c, &cfg);

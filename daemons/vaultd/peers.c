@@ -52,10 +52,10 @@ void verdicts_free(struct vaultd *vd)
         free(vd->verdicts[i]);
 }
 
-bool peers_may_resume(void *arg, const struct pl_tls_peer *peer)
+bool peers_known(void *arg, const uint8_t leaf_sha256[static 32])
 {
     struct pl_claims claims;
-    return !peer->evidence || recall(arg, peer->leaf_sha256, &claims);
+    return recall(arg, leaf_sha256, &claims);
 }
 
 static struct worker *worker_of(struct pl_conn *c) { return pl_worker_arg(pl_conn_worker(c)); }

@@ -147,7 +147,7 @@ struct client {
 };
 pl_err peers_established(struct pl_conn *c, bool *out_resumable);
 void peers_closed(struct pl_conn *c, pl_err why);
-bool peers_may_resume(void *arg, const struct pl_tls_peer *peer);
+bool peers_known(void *arg, const uint8_t leaf_sha256[static 32]);
 /* POST /v1/session. PL_OK: answered later. */
 PL_CHECKED pl_err peers_session(struct pl_conn *c, uint32_t stream, struct pl_span body,
                                 char *out_pointer);

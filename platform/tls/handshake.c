@@ -20,10 +20,13 @@ static pl_err take_leaf(struct pl_tls *t, X509 *x)
     PL_REQUIRE(i2d_X509(x, &p) == n, TLS_CERTIFICATE);
     struct pl_tls_peer *peer = &t->peer;
     peer->leaf = pl_span(t->leaf, (size_t)n);
-    PL_TRY(pl_ratls_parse(t->crypto, t->cert, peer->leaf, PL_RATLS_CHANNEL));
+    const struct pl_tls_config *cfg = &t->ctx->cfg;
+    PL_TRY(pl_sha256_one(t->crypto, peer->leaf_sha256, peer->leaf));
+    bool known = cfg->known && cfg->known(cfg->arg, peer->leaf_sha256);
+    PL_TRY(
+        pl_ratls_parse(t->crypto, t->cert, peer->leaf, known ? PL_RATLS_KNOWN : PL_RATLS_CHANNEL));
     PL_TRY(pl_pub_from_spki(&peer->key, t->cert->spki));
     PL_REQUIRE(peer->key.type == PL_PUB_P256, TLS_CERTIFICATE);
-    PL_TRY(pl_sha256_one(t->crypto, peer->leaf_sha256, peer->leaf));
     memcpy(peer->spki_sha256, t->cert->spki_sha256, PL_SHA256_BYTES);
     memcpy(peer->claims_sha256, t->cert->claims_sha256, PL_SHA256_BYTES);
     peer->evidence = t->cert->evidences == 1;
@@ -82,7 +85,8 @@ static bool may_resume(const struct pl_tls_ctx *ctx, const struct tls_memory *m)
         return false;
     if (m->peer.present && pl_tls_leaf_current(ctx, &m->peer) != PL_OK)
         return false;
-    return !ctx->cfg.may_resume || ctx->cfg.may_resume(ctx->cfg.arg, &m->peer);
+    return !ctx->cfg.known || !m->peer.evidence ||
+           ctx->cfg.known(ctx->cfg.arg, m->peer.leaf_sha256);
 }
 
 /* The memory travels inside the session, so that the one whose binder was checked is the one that

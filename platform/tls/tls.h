@@ -58,9 +58,11 @@ struct pl_tls_config {
     /* The present, for the dates of leaves and for resumption. Called from any thread that pumps.
      * Unknown is not good enough: such handshakes end with TLS_LEAF_TIME. */
     struct pl_interval (*now)(void *arg);
-    /* Server, may be NULL: may this remembered peer still resume? False leads to a full handshake,
-     * so a verdict that expired, or that fell out of the caller's cache, costs nothing but time. */
-    bool (*may_resume)(void *arg, const struct pl_tls_peer *peer);
+    /* Server, may be NULL: was this very leaf accepted before, with evidence, and would be now? Its
+     * own signature is then not verified again. A peer that showed evidence resumes only while this
+     * says so: a verdict that expired, or fell out of the caller's cache, costs nothing but time.
+     */
+    bool (*known)(void *arg, const uint8_t leaf_sha256[static PL_SHA256_BYTES]);
     void *arg;
 };
 

@@ -310,24 +310,41 @@ TEST(a_session_belongs_to_one_client_key)
 }
 
 static bool allow;
-static bool may_resume(void *arg, const struct pl_tls_peer *peer)
+static unsigned asked;
+static bool known(void *arg, const uint8_t leaf_sha256[static 32])
 {
+    uint8_t want[32];
     (void)arg;
-    CHECK(peer->present && memcmp(peer->spki_sha256, app.spki_sha256, 32) == 0);
+    asked++;
+    CHECK_OK(pl_sha256_one(pair_crypto, want, leaf_der(&app)));
+    CHECK_BYTES(pl_span(leaf_sha256, 32), PL_ARR(want));
     return allow;
+}
+
+/* The app's leaf with something in the place of evidence: the channel does not judge it. */
+static bool app_shows_evidence(void)
+{
+    uint8_t claims_buf[PL_RATLS_CLAIMS_BYTES], ext_buf[1024];
+    struct pl_wr claims = pl_wr_fixed(claims_buf, sizeof(claims_buf));
+    struct pl_wr ext = pl_wr_fixed(ext_buf, sizeof(ext_buf));
+    pl_ratls_claims(&claims, app.spki_sha256, NULL);
+    pl_ratls_put_evidence(&ext, PL_LIT("a quote"), pl_wr_span(&claims));
+    return CHECK_OK(pl_wr_end(&ext)) && leaf_make(&app, 2, T0 - 60, T0 + 3600, pl_wr_span(&ext));
 }
 
 TEST(the_caller_and_forgetting_decide_on_resumption)
 {
-    NEED(leaves());
+    NEED(leaves() && app_shows_evidence());
     struct pl_tls_config cfg = {.server = true,
                                 .ask_certificate = true,
                                 .leaf = leaf_der(&vault),
                                 .key = &vault.key,
-                                .may_resume = may_resume};
+                                .known = known};
+    asked = 0;
     struct pl_tls_ctx *s = pair_ctx_of(&cfg), *c = pair_ctx(false, &app);
     struct pl_tls_session *ses = first_session(s, c, true);
     NEED(CHECK(ses));
+    CHECK(asked == 1);
     allow = false;
     CHECK(!resumes(s, c, ses));
     CHECK(pl_tls_state(e.server) == PL_TLS_VERDICT);
