@@ -6,7 +6,7 @@
  *     bench_floor echo FOLDER WORKERS   TLS; what comes is written durably, then sent back
  *     bench_floor shake FOLDER WORKERS  the handshake alone, by the TLS library alone
  *     bench_floor ping HOST:PORT MS     the other side of echo; prints a line of JSON
- *     bench_floor scan FILE             reads it and opens it by AES-GCM; prints milliseconds
+ *     bench_floor scan FILE...          reads them and opens them by AES-GCM; prints milliseconds
  *
  * Servers print their port and end with their standard input. */
 #include "bench/floor.h"
@@ -345,14 +345,14 @@ int main(int argc, char **argv)
     static const char *const modes[] = {[H2] = "h2", [ECHO] = "echo", [SHAKE] = "shake"};
     if (argc == 4 && strcmp(argv[1], "ping") == 0)
         return floor_ping(argv[2], kit_number(argv[3]));
-    if (argc == 3 && strcmp(argv[1], "scan") == 0)
-        return floor_scan(argv[2]);
+    if (argc > 2 && strcmp(argv[1], "scan") == 0)
+        return floor_scan(argv + 2);
     for (int m = H2; argc == 4 && m <= SHAKE; m++)
         if (strcmp(argv[1], modes[m]) == 0) {
             g.mode = (enum mode)m;
             return serve(argv[2], kit_number(argv[3]));
         }
     fprintf(stderr,
-            "usage: bench_floor h2|echo|shake FOLDER WORKERS, ping HOST:PORT MS, scan FILE\n");
+            "usage: bench_floor h2|echo|shake FOLDER WORKERS, ping HOST:PORT MS, scan FILE...\n");
     return 2;
 }

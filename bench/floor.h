@@ -14,7 +14,7 @@ SSL_CTX *floor_tls(struct kit *k, bool server); /* asks for the peer's certifica
 int floor_listen(void);                         /* on a free port, which it prints */
 int floor_connect(const char *address);
 int floor_ping(const char *address, unsigned ms);
-int floor_scan(const char *path);
+int floor_scan(char **path); /* a NULL ends them */
 
 /* Two frames: one is filled while the other is sealed and written, by a thread, in one write. */
 struct floor_disk {

@@ -242,24 +242,31 @@ int floor_ping(const char *address, unsigned ms)
 /* ---- one who reads ---- */
 
 /* Whatever is in it: no tag is compared. */
-int floor_scan(const char *path)
+static void scan(const char *path, EVP_CIPHER_CTX *gcm, uint8_t *in, uint8_t *out)
 {
-    static const uint8_t key[32] = {1}, iv[12] = {0};
+    static const uint8_t iv[12] = {0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC), done;
+    kit_need(fd >= 0, path);
+    for (ssize_t n; (n = read(fd, in, FLOOR_FRAME)) > 0;)
+        kit_need(EVP_DecryptInit_ex2(gcm, NULL, NULL, iv, NULL) == 1 &&
+                     EVP_DecryptUpdate(gcm, out, &done, in, (int)n) == 1,
+                 "open");
+    close(fd);
+}
+
+int floor_scan(char **path)
+{
+    static const uint8_t key[32] = {1};
     uint8_t *in = malloc(FLOOR_FRAME), *out = malloc(FLOOR_FRAME);
     EVP_CIPHER_CTX *gcm = EVP_CIPHER_CTX_new();
     int64_t begin = pl_clock_mono_ns();
-    int fd = open(path, O_RDONLY | O_CLOEXEC), done;
-    kit_need(fd >= 0 && in && out && gcm &&
-                 EVP_DecryptInit_ex2(gcm, EVP_aes_256_gcm(), key, iv, NULL) == 1,
-             path);
-    for (ssize_t n; (n = read(fd, in, FLOOR_FRAME)) > 0;)
-        kit_need(EVP_DecryptUpdate(gcm, out, &done, in, (int)n) == 1 &&
-                     EVP_DecryptInit_ex2(gcm, NULL, NULL, iv, NULL) == 1,
-                 "open");
+    kit_need(in && out && gcm && EVP_DecryptInit_ex2(gcm, EVP_aes_256_gcm(), key, NULL, NULL) == 1,
+             "AES");
+    for (; *path; path++)
+        scan(*path, gcm, in, out);
     printf("%.3f\n", (double)(pl_clock_mono_ns() - begin) / 1e6);
     free(in);
     free(out);
     EVP_CIPHER_CTX_free(gcm);
-    close(fd);
     return 0;
 }

@@ -132,8 +132,14 @@ static void release_parked(struct worker *w, uint64_t now_ms)
 
 static pl_err prepare_env(struct worker *w)
 {
+    uint8_t *chance = w->chance + w->chance_used;
     w->env.now = vaultd_now(w->vd);
-    return pl_entropy(w->env.entropy, sizeof(w->env.entropy));
+    if (w->chance_used == 0) /* for many turns at once */
+        PL_TRY(pl_entropy(w->chance, sizeof(w->chance)));
+    memcpy(w->env.entropy, chance, sizeof(w->env.entropy));
+    pl_wipe(chance, sizeof(w->env.entropy));
+    w->chance_used = (w->chance_used + PL_TURN_ENTROPY) % sizeof(w->chance);
+    return PL_OK;
 }
 
 /* begin, prepare, commit; again when the record changed in between. On return the turn is begun. */

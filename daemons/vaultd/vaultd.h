@@ -174,6 +174,8 @@ struct worker {
     struct pl_arena secrets;
     struct pl_turn *turn;
     struct pl_env env;
+    uint8_t chance[16 * PL_TURN_ENTROPY]; /* of the next turns; 0 used: to be drawn */
+    size_t chance_used;
     struct pl_chain_cache chains;
     struct parked_list waiting, hidden; /* for the log; strangers' refusals, for the tick */
 };
