@@ -97,18 +97,14 @@ static pl_err check_key(const struct pl_turn *t)
 
 static pl_err decide(const struct pl_vault *v, struct pl_turn *t)
 {
-    if (t->policy)
-        t->decision = pl_policy_evaluate(t->policy->policy, &t->facts, NULL);
+    bool birth = t->call.op == PL_OP_CREATE;
     if (t->answered && !t->record)
         return PL_OK; /* it is gone, and its policy with it: the maker of the request is told so */
-    if (t->call.op == PL_OP_CREATE) {
-        PL_TRY(check_birth(v, t));
-    } else {
-        /* A missing key and a stranger take the same way to the same answer. */
-        bool hidden = !t->record || (t->record->state == PL_STATE_PREPARED && !t->creator);
-        PL_REQUIRE(!hidden, DENIED);
-        PL_TRY(check_key(t));
-    }
+    /* A missing key and a stranger take the same way to the same answer, which the rules of no
+     * policy delay: without a principal or a consent they would allow nothing. */
+    PL_REQUIRE(birth || t->principal || t->facts.consent, DENIED);
+    t->decision = pl_policy_evaluate(t->policy->policy, &t->facts, NULL);
+    PL_TRY(birth ? check_birth(v, t) : check_key(t));
     return t->answered ? PL_OK : check_spent(v, &t->change);
 }
 
