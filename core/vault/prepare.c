@@ -163,13 +163,15 @@ static struct pl_caller caller_of(const struct pl_turn *t, const struct pl_env *
 static void recognise_creator(struct pl_turn *t, const struct pl_caller *who)
 {
     const struct record *r = t->record;
-    bool prepared = r && r->state == PL_STATE_PREPARED;
-    if (!prepared && (!r || t->call.op != PL_OP_ACTIVATE))
+    static const uint8_t nobody[32];
+    bool prepared = r && r->state == PL_STATE_PREPARED, subject = r && r->birth.has_subject;
+    if (!prepared && t->call.op != PL_OP_ACTIVATE)
         return;
-    bool maker = t->peer.has_key && memcmp(t->peer.spki_sha256, r->creator, 32) == 0;
-    if (!maker && r->birth.has_subject)
-        maker =
-            pl_grant_names(r->policy->policy, who, r->birth.subject_is_profile, r->birth.subject);
+    bool maker = r && t->peer.has_key && memcmp(t->peer.spki_sha256, r->creator, 32) == 0;
+    if (!maker) /* asked of a missing key too: the answer costs the same */
+        maker = pl_grant_names(t->policy->policy, who, !subject || r->birth.subject_is_profile,
+                               subject ? r->birth.subject : nobody) &&
+                subject;
     t->creator = prepared && maker;
     t->consented = maker ? r->birth.consents : 0;
 }
