@@ -55,9 +55,10 @@ static void join_snapshot(struct vaultd *vd)
     vd->snapshot_joinable = false;
 }
 
+/* Not of a locked vault: its state may hold deletions that its log never will. */
 static void snapshot(struct vaultd *vd)
 {
-    if (atomic_load(&vd->snapshot_running) ||
+    if (atomic_load(&vd->snapshot_running) || pl_store_state(vd->store) == PL_STORE_LOCKED ||
         pl_store_durable(vd->store) < vd->snapshot_at + SNAPSHOT_EVERY)
         return;
     join_snapshot(vd);

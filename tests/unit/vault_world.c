@@ -75,12 +75,12 @@ static void be_born(struct world *w)
     pl_config_put(cfg);
 }
 
-void world_open(struct world *w)
+void world_make(struct world *w, uint8_t fill)
 {
     static _Alignas(16) uint8_t arena[512 * 1024];
     uint8_t root[32];
     memset(w, 0, sizeof(*w));
-    memset(root, 7, sizeof(root));
+    memset(root, fill, sizeof(root));
     w->room = PL_OK;
     w->log = (struct pl_log){log_room, log_append, w};
     w->secrets = pl_arena(arena, sizeof(arena));
@@ -95,8 +95,18 @@ void world_open(struct world *w)
     make_key(w, &w->other, w->other_spki, 13);
     make_claims(&w->app_claims, 0xaa);
     make_claims(&w->changed_claims, 0xab);
+}
+
+void world_birth(struct world *w)
+{
     CHECK_OK(pl_vault_boot(w->vault, &w->log, &(struct pl_boot){.now = {1, 2}}));
     be_born(w);
+}
+
+void world_open(struct world *w)
+{
+    world_make(w, 7);
+    world_birth(w);
 }
 
 void world_close(struct world *w)

@@ -34,8 +34,11 @@ struct world {
     char detail[512];
 };
 
-/* Born under a configuration that lets `owner` create. */
-void world_open(struct world *w);
+/* The root key is 32 times `fill`; unborn, w->log may still be another. */
+void world_make(struct world *w, uint8_t fill);
+/* First start, and born under a configuration that lets `owner` create. */
+void world_birth(struct world *w);
+void world_open(struct world *w); /* both */
 void world_close(struct world *w);
 /* A second vault from the log of w: same keys, own state. */
 struct pl_vault *world_replay(struct world *w);
@@ -63,6 +66,7 @@ const char *world_request(struct world *w, const struct pl_act *act,
 /* Creates and activates a key as the owner: a share of n bytes; its path. */
 const char *world_active(struct world *w, uint8_t fill, size_t n);
 const char *world_join(const char *path, const char *tail); /* static */
+/* What world_create_body(fill) asks for, as a statement covers it. */
 struct pl_act world_create_act(struct world *w, uint8_t fill);
 const char *world_statements(const char *carrier); /* as an array; static */
 /* The owner's grant of `count` keys to whoever runs the app's program, as an array; static. */
