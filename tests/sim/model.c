@@ -144,6 +144,7 @@ void model_send(struct sim_node *n, size_t job, struct sim_turn *t)
     snprintf(path, sizeof(path), "%s%s", j->kind == JOB_CREATE ? "/v1/keys" : k->path,
              tail[j->kind]);
     j->sent = true;
+    j->sends++;
     j->begun = n->step;
     if (!j->first_s) {
         j->first_s = n->w.now_s;
@@ -194,7 +195,9 @@ static void created(struct sim_node *n, const struct sim_turn *t, struct sim_job
         return;
     }
     enum pl_code e = pl_err_code(t->e);
-    bool spent = c && c->sent > c->allowed && (e == PL_E_STATEMENT_SPENT || e == PL_E_GRANT_USED);
+    unsigned others = c ? c->sent - (*j->idem ? j->sends : 1) : 0;
+    bool spent =
+        others >= (c ? c->allowed : 1) && (e == PL_E_STATEMENT_SPENT || e == PL_E_GRANT_USED);
     bool expired = c && n->w.now_s > c->iat_s + 2000 &&
                    (e == PL_E_STATEMENT_TIME || e == PL_E_STATEMENT_EXPIRED);
     bool gone = *j->idem && e == PL_E_IDEMPOTENCY_GONE && !in_its_hour(n, j->first_s);

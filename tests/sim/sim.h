@@ -36,9 +36,10 @@ struct sim_job {
     size_t key;       /* in model.key */
     char idem[24];    /* "": none */
     bool sent, again; /* again: it was sent before a crash and not answered */
-    uint64_t begun;   /* step at which it was sent last */
-    uint64_t first;   /* and at which it was sent first, */
-    int64_t first_s;  /* at that time; 0: never */
+    unsigned sends;
+    uint64_t begun;  /* step at which it was sent last */
+    uint64_t first;  /* and at which it was sent first, */
+    int64_t first_s; /* at that time; 0: never */
 };
 
 struct sim_carrier {
