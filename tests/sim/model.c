@@ -11,12 +11,13 @@ static struct sim_key *key_of(struct sim_node *n, const struct sim_job *j)
 
 /* ---- what to ask ---- */
 
-static struct sim_carrier *new_carrier(struct sim_node *n, uint8_t fill)
+static struct sim_carrier *new_carrier(struct sim_node *n, uint8_t fill, bool may_grant)
 {
     struct sim_carrier *c = &n->model.carrier[n->model.carriers++];
     struct pl_act act = world_create_act(&n->w, fill);
     char text[PL_STATEMENT_BYTES + 16];
-    *c = (struct sim_carrier){.grant = sim_below(n->random, 2), .fill = fill, .iat_s = n->w.now_s};
+    *c = (struct sim_carrier){
+        .grant = may_grant && sim_below(n->random, 2), .fill = fill, .iat_s = n->w.now_s};
     c->allowed = c->grant ? 1 + sim_below(n->random, 3) : 1;
     if (c->grant)
         snprintf(text, sizeof(text), "%s", world_grant(&n->w, fill, c->allowed));
@@ -26,23 +27,26 @@ static struct sim_carrier *new_carrier(struct sim_node *n, uint8_t fill)
     return c;
 }
 
-/* An old one as readily as a new one: what is spent is sent again. A grant's id is its fill, so
- * there is one for each. */
+/* An old one as readily as a new one: what is spent is sent again, and now and then what expired.
+ * A grant's id is its fill, so there is one for each. */
 static struct sim_carrier *some_carrier(struct sim_node *n, uint8_t fill)
 {
+    bool granted = false;
     for (size_t i = 0; i < n->model.carriers; i++) {
         struct sim_carrier *c = &n->model.carrier[i];
-        if (c->fill == fill && (c->grant || sim_below(n->random, 2)))
+        bool expired = n->w.now_s > c->iat_s + 2500;
+        granted |= c->fill == fill && c->grant;
+        if (c->fill == fill && sim_below(n->random, expired ? 16 : 2) == 0)
             return c;
     }
-    return n->model.carriers < SIM_CARRIERS ? new_carrier(n, fill) : NULL;
+    return n->model.carriers < SIM_CARRIERS ? new_carrier(n, fill, !granted) : NULL;
 }
 
 static size_t new_key(struct sim_node *n)
 {
     struct sim_key *k = &n->model.key[n->model.keys];
-    *k = (struct sim_key){.fill = (uint8_t)(1 + sim_below(n->random, 5)), .n = 34 + n->model.keys};
-    if (sim_below(n->random, 2))
+    *k = (struct sim_key){.fill = (uint8_t)(1 + sim_below(n->random, 3)), .n = 34 + n->model.keys};
+    if (sim_below(n->random, 3))
         k->by = some_carrier(n, k->fill);
     return n->model.keys++;
 }
@@ -66,6 +70,14 @@ static enum job_kind some_kind(struct sim_node *n, const struct sim_key *k)
     return often[sim_below(n->random, sizeof(often) / sizeof(often[0]))];
 }
 
+/* Often one of the newest, so that requests meet at one key. */
+static size_t some_key(struct sim_node *n)
+{
+    uint32_t keys = (uint32_t)n->model.keys;
+    return keys > 2 && sim_below(n->random, 2) ? keys - 1 - sim_below(n->random, 2)
+                                               : sim_below(n->random, keys);
+}
+
 bool model_choose(struct sim_node *n, size_t *out_job)
 {
     struct sim_model *m = &n->model;
@@ -76,7 +88,7 @@ bool model_choose(struct sim_node *n, size_t *out_job)
     struct sim_job *j = &m->job[m->jobs];
     *j = (struct sim_job){.kind = JOB_CREATE};
     bool make = m->keys == 0 || (m->keys < SIM_KEYS && sim_below(n->random, 4) == 0);
-    j->key = make ? new_key(n) : sim_below(n->random, (uint32_t)m->keys);
+    j->key = make ? new_key(n) : some_key(n);
     if (!make && !*key_of(n, j)->path)
         return false;
     if (!make)

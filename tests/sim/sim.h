@@ -16,7 +16,7 @@ enum {
     SIM_FRAMES = 1024, /* frames of a node's log */
     SIM_KEYS = 48,
     SIM_JOBS = 512,
-    SIM_CARRIERS = 12,
+    SIM_CARRIERS = 40,
     SIM_ITEMS = 4096,
     SIM_FRAME_BYTES = 256 * 1024,
 };

@@ -6,9 +6,14 @@
 
 enum { STEPS = 500, SAMPLE = 40 };
 
+/* Time passes: mostly little; at times much, rather while a request has been verified and not yet
+ * decided: whoever runs the machine chooses when its threads run. */
 static void tick(struct sim_node *n, struct sim_random *r)
 {
-    uint32_t big = sim_below(r, 60);
+    bool between = false;
+    for (size_t i = 0; i < SIM_TURNS; i++)
+        between |= n->turn[i].stage == STAGE_PREPARED;
+    uint32_t big = sim_below(r, between ? 12 : 60);
     n->w.now_s += big == 0 ? 4000 : big == 1 ? 8 * 86400 : sim_below(r, 120);
     node_lapse(n);
 }
