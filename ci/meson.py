@@ -27,6 +27,7 @@ CONFIGS = {
 }
 SANITIZE_ENV = {'ASAN_OPTIONS': 'detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1',
                 'UBSAN_OPTIONS': 'print_stacktrace=1', 'PL_ASAN': '1',
+                'TSAN_OPTIONS': 'halt_on_error=1',
                 'LSAN_OPTIONS': f'suppressions={ROOT}/ci/lsan.txt:print_suppressions=0'}
 
 
@@ -121,7 +122,7 @@ def test(config, names, wrapper=''):
         os.unlink(log)
     done = subprocess.run(['meson', 'test', '-C', out, *select, *([f'--wrapper={wrapper}'] if wrapper else [])],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          env={**os.environ, **(SANITIZE_ENV if config in ('sanitize', 'fuzz') else {})})
+                          env={**os.environ, **(SANITIZE_ENV if config in ('sanitize', 'fuzz', 'threads') else {})})
     if not glob.glob(logs):
         print(done.stdout + f'not ok - {config}: does not build')
         return False
