@@ -297,7 +297,9 @@ static struct pl_span aged_state(struct sim_node *n, struct pl_vault *v)
 
 static int item_cmp(const void *a, const void *b)
 {
-    return pl_span_cmp(*(const struct pl_span *)a, *(const struct pl_span *)b);
+    const struct pl_span *x = a, *y = b;
+    int d = memcmp(x->p, y->p, x->n < y->n ? x->n : y->n);
+    return d ? d : (x->n > y->n) - (x->n < y->n);
 }
 
 /* A state is a stream of items (u32 length, u8 tag, body) in no order of its own. */
