@@ -121,6 +121,24 @@ void *__wrap_calloc(size_t n, size_t size)
     return p;
 }
 
+void *__real_realloc(void *p, size_t n);
+void *__wrap_realloc(void *p, size_t n);
+void *__wrap_realloc(void *p, size_t n)
+{
+    void *q = fault_now(FAULT_MEMORY) ? NULL : __real_realloc(p, n);
+    fault.live += q != NULL && p == NULL;
+    return q;
+}
+
+char *__real_strdup(const char *s);
+char *__wrap_strdup(const char *s);
+char *__wrap_strdup(const char *s)
+{
+    char *p = fault_now(FAULT_MEMORY) ? NULL : __real_strdup(s);
+    fault.live += p != NULL;
+    return p;
+}
+
 void __real_free(void *p);
 void __wrap_free(void *p);
 void __wrap_free(void *p)

@@ -13,10 +13,12 @@
 #include "test.h"
 
 enum fault_kind {
-    FAULT_MEMORY = 1 << 0,  /* malloc, calloc: NULL */
+    FAULT_MEMORY = 1 << 0,  /* malloc, calloc, realloc, strdup: NULL */
     FAULT_ENTROPY = 1 << 1, /* getrandom: EIO */
-    FAULT_CRYPTO = 1 << 2,  /* fetching, contexts, MAC and digest steps: NULL or 0 */
+    FAULT_CRYPTO = 1 << 2,  /* fetching, contexts, MAC and digest steps: NULL or 0; with
+                             * fault_libs.c also ciphers, keys, signatures, TLS */
     FAULT_SYSTEM = 1 << 3,  /* files, mappings, limits: -1 with EIO */
+    FAULT_HTTP = 1 << 4,    /* with fault_libs.c: nghttp2 has no memory */
 };
 
 /* For a test with a shape of its own: the k-th call (from 1) of these kinds fails, once. 0: none.
