@@ -9,6 +9,7 @@ pl_err pl_fan_open(struct pl_fan *f, struct pl_app *app, size_t n)
 {
     PL_REQUIRE(n > 0 && n <= PL_VAULTS_MAX, DESCRIPTOR_FORM);
     f->app = app;
+    pl_client_step(app->loop); /* kept ones that vaults closed are gone after this */
     f->vc = calloc(n, sizeof(*f->vc));
     PL_REQUIRE(f->vc, NO_MEMORY);
     f->n = n;
@@ -38,6 +39,7 @@ static struct pl_vc *first_waiting(const struct pl_fan *f)
 
 size_t pl_fan_poll(struct pl_fan *f, struct pollfd *fds, size_t cap, int *out_timeout_ms)
 {
+    pl_kept_drop(f->app); /* it counts links: those that this call has no use for */
     size_t n = pl_client_poll(f->app->loop, fds, cap, out_timeout_ms);
     int64_t left = f->deadline_ms - pl_now_ms();
     int most = left < 0 || first_waiting(f) ? 0 : left > 60000 ? 60000 : (int)left + 1;
@@ -83,6 +85,10 @@ static pl_err prove(struct pl_vc *vc)
 static void bind_one(struct pl_fan *f)
 {
     struct pl_vc *vc = first_waiting(f);
+    if (vc && pl_session_bound(&vc->session) == PL_OK) { /* in an earlier call */
+        pl_vc_ready(vc);
+        return;
+    }
     pl_err e = vc ? prove(vc) : PL_OK;
     if (e != PL_OK)
         pl_vc_fail(vc, e);
@@ -97,6 +103,7 @@ static bool undecided(const struct pl_vc *vc)
 
 void pl_fan_step(struct pl_fan *f)
 {
+    pl_kept_drop(f->app);
     pl_client_step(f->app->loop);
     bind_one(f);
     if (pl_now_ms() < f->deadline_ms)
@@ -114,17 +121,27 @@ bool pl_fan_settled(const struct pl_fan *f)
     return true;
 }
 
+static bool still_open(const struct pl_fan *f)
+{
+    for (size_t i = 0; i < f->n; i++)
+        if (f->vc[i].link)
+            return true;
+    return false;
+}
+
 void pl_fan_close(struct pl_fan *f)
 {
     for (size_t i = 0; i < f->n; i++) {
         struct pl_vc *vc = &f->vc[i];
+        if (pl_kept_put(vc))
+            vc->link = NULL;
         if (undecided(vc)) /* nobody waits for it any more; no failure either */
             vc->state = PL_VC_DONE;
         if (vc->link)
             pl_link_close(vc->link);
         pl_wr_free(&vc->body);
     }
-    while (f->n && pl_client_links(f->app->loop) > 0) /* closing needs no peer: this ends */
+    while (f->n && still_open(f)) /* closing needs no peer: this ends */
         pl_client_step(f->app->loop);
     free(f->vc);
     f->vc = NULL;

@@ -21,6 +21,8 @@ enum {
     PL_APP_SECRETS = 256 * 1024, /* locked: one answer, one share on its way */
     PL_CLOCK_SKEW_S = 300,       /* the host's clock is right to this */
     PL_LEAF_BACK_S = 600,
+    PL_KEPT_MS = 60000,                 /* less than a vault's patience with a silent connection */
+    PL_KEPT_LIFE_MS = 12 * 3600 * 1000, /* less than the life of its certificates */
     PL_QUOTE_MS = 10000,
     PL_RECOVER_MS = 5000,
     PL_SPLIT_MS = 15000,
@@ -43,6 +45,7 @@ struct pl_app {
     bool own_key;            /* from a file, for all connections */
     uint8_t spki_sha256[32]; /* of that one */
     struct pl_client *loop;
+    struct pl_kept *kept; /* links of the loop that no call uses */
     bool busy;
     char detail[512];
 };
@@ -96,6 +99,7 @@ struct pl_vc {
     struct pl_report_vault *seen;
     struct pl_place place;
     struct pl_link *link; /* NULL: closed */
+    int64_t born_ms;      /* when that began */
     enum pl_vc_state state;
     struct pl_session_state session;
     size_t profile;                  /* of the anchor, that it satisfies */
@@ -109,11 +113,23 @@ struct pl_vc {
 /* Asks on a bound connection (READY or DONE, asserted): nothing secret can be sent before. The body
  * is copied. */
 void pl_vc_ask(struct pl_vc *vc, const char *method, const char *path, struct pl_span body);
+void pl_vc_ready(struct pl_vc *vc); /* bound both ways */
 typedef pl_err pl_vc_reader(struct pl_vc *vc, struct pl_api_in *in);
 /* The reader says whether the answer is good; its scratch is locked. Then done, or failed. */
 void pl_vc_take(struct pl_vc *vc, struct pl_span body, pl_vc_reader *reader);
 void pl_vc_done(struct pl_vc *vc);             /* the answer is good */
 void pl_vc_fail(struct pl_vc *vc, pl_err why); /* closes; the first reason stays */
+
+/* Claims that the anchor accepts, and by which profile. */
+PL_CHECKED pl_err pl_vc_accept(struct pl_vc *vc, const struct pl_claims *claims);
+
+/* ---- connections between calls ---- */
+
+/* Keeps the connection of a vault that is done with. False: it is the caller's to close. */
+bool pl_kept_put(struct pl_vc *vc);
+/* Takes one to this place that the fan's anchor accepts. */
+bool pl_kept_take(struct pl_vc *vc, const struct pl_link_events *events);
+void pl_kept_drop(struct pl_app *app); /* closes all; also before a loop that counts its links */
 
 /* ---- many vaults ---- */
 

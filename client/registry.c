@@ -332,6 +332,7 @@ static pl_err begin(struct registry *r, struct pl_app *app, const struct pl_regi
     r->mem = malloc(r->mem_n);
     PL_REQUIRE(r->mem, NO_MEMORY);
     PL_TRY(pl_work_begin(&r->w, app));
+    pl_kept_drop(app);
     r->w.fan.app = app;
     r->w.fan.deadline_ms = pl_now_ms() + (o->deadline_ms ? o->deadline_ms : PL_LIMIT_REGISTRY_MS);
     if (o->known_bytes)

@@ -86,10 +86,21 @@ static struct pl_verifier verifier(const struct pl_vc *vc)
     return pl_trust_verifier(app->trust, app->crypto, &app->chains, pl_app_now());
 }
 
+pl_err pl_vc_accept(struct pl_vc *vc, const struct pl_claims *claims)
+{
+    const struct pl_anchor *a = vc->fan->anchor;
+    if (!a)
+        return PL_OK;
+    PL_REQUIRE(a->profiles, ANCHOR_FORM);
+    const struct pl_session_profiles any = {a->profile, a->profiles};
+    PL_TRY(pl_session_match(claims, any, pl_app_now(), &vc->profile));
+    vc->want = (struct pl_session_profiles){&a->profile[vc->profile], 1};
+    return PL_OK;
+}
+
 /* The channel's evidence, whose vault it is, and which of the anchor's profiles it satisfies. */
 static pl_err judge(struct pl_vc *vc)
 {
-    const struct pl_anchor *a = vc->fan->anchor;
     const struct pl_session_profiles nothing_yet = {NULL, 0};
     const struct pl_ratls *cert = pl_link_peer(vc->link)->cert;
     struct pl_verifier v = verifier(vc);
@@ -97,13 +108,7 @@ static pl_err judge(struct pl_vc *vc)
     PL_TRY(pl_link_begin_session(vc->link, &vc->session));
     PL_TRY(pl_session_leaf(&vc->session, &v, cert, nothing_yet));
     PL_TRY(judge_identity(vc, cert));
-    if (!a)
-        return PL_OK;
-    PL_REQUIRE(a->profiles, ANCHOR_FORM);
-    const struct pl_session_profiles any = {a->profile, a->profiles};
-    PL_TRY(pl_session_match(pl_session_leaf_claims(&vc->session), any, v.now, &vc->profile));
-    vc->want = (struct pl_session_profiles){&a->profile[vc->profile], 1};
-    return PL_OK;
+    return pl_vc_accept(vc, pl_session_leaf_claims(&vc->session));
 }
 
 /* ---- the session ---- */
@@ -163,6 +168,12 @@ static pl_err take_problem(struct pl_vc *vc, struct pl_api_in *in)
     return pl_told_err(pl_api_code_of(pl_span_str(p.code)));
 }
 
+void pl_vc_ready(struct pl_vc *vc)
+{
+    vc->state = PL_VC_READY;
+    vc->fan->events->ready(vc);
+}
+
 /* The outcome is not known there yet: the same request, by its key, finds out. */
 static bool again(struct pl_vc *vc, pl_err e)
 {
@@ -180,8 +191,7 @@ static void on_answer(struct pl_vc *vc, const struct pl_response *r)
             pl_vc_fail(vc, e);
             return;
         }
-        vc->state = PL_VC_READY;
-        vc->fan->events->ready(vc);
+        pl_vc_ready(vc);
         return;
     }
     if (good) {
@@ -249,6 +259,12 @@ void pl_fan_connect(struct pl_fan *f, size_t i)
     struct pl_vc *vc = &f->vc[i];
     vc->state = PL_VC_CONNECTING;
     vc->seen->step = PL_STEP_CONNECT;
+    if (pl_kept_take(vc, &events)) {
+        vc->state = PL_VC_BIND; /* it is bound: the next step says so */
+        vc->seen->step = PL_STEP_SESSION;
+        return;
+    }
+    vc->born_ms = pl_now_ms();
     pl_err e = connect_to(vc);
     if (e != PL_OK)
         pl_vc_fail(vc, e);

@@ -159,6 +159,12 @@ void pl_link_close(struct pl_link *l)
         pl_h2_shutdown(l->wire.h2);
 }
 
+void pl_link_hand_over(struct pl_link *l, const struct pl_link_events *events, void *user)
+{
+    l->events = events;
+    l->user = user;
+}
+
 void *pl_link_user(const struct pl_link *l) { return l->user; }
 const struct pl_tls_peer *pl_link_peer(const struct pl_link *l) { return pl_tls_peer(l->wire.tls); }
 

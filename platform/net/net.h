@@ -174,6 +174,8 @@ PL_CHECKED pl_err pl_link_open(struct pl_client *cl, struct pl_link **out,
                                const struct pl_link_config *cfg);
 void pl_link_close(struct pl_link *l); /* requests in flight end with NET_CLOSED */
 void *pl_link_user(const struct pl_link *l);
+/* Who is told from now on. */
+void pl_link_hand_over(struct pl_link *l, const struct pl_link_events *events, void *user);
 const struct pl_tls_peer *pl_link_peer(const struct pl_link *l);
 PL_CHECKED pl_err pl_link_begin_session(struct pl_link *l, struct pl_session_state *out);
 /* The newest session for resumption, the caller's to keep and free; NULL: none (yet). */

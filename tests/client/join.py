@@ -92,11 +92,28 @@ def app_is_known(x, t):
     t.ok(only(one & other, [grams(b) for b in before]), "is found at both vaults")
 
 
+def kept(x, t):
+    """Calls of one process use one connection to a vault, and each call its own anchor."""
+    env = dict(DESCRIPTOR=x.path("0.pleiad"))
+    before = [recorded(x, v) for v in x.vaults]
+    r = x.app("recover", REPEAT="3", **env)
+    after = [recorded(x, v) for v in x.vaults]
+    t.ok(r["exit"] == 0 and r["secret"], "three calls in one process", r)
+    new = [{p: a[p][len(b[p]):] for p in PARTS} for a, b in zip(after, before)]
+    t.ok(all(len(sessions(view)) == 1 for view in new), "bind one session at each vault", [len(sessions(v)) for v in new])
+    t.ok(all(view["headers"].count(b"/export") == 3 for view in new), "and ask three times", [v["headers"].count(b"/export") for v in new])
+    other = x.profile(x.vaults[0])
+    other["measurements"]["mrenclave"] = ["ee" * 32]
+    x.anchor("other.json", other)
+    r = x.app("recover", REPEAT="2", ANCHOR_THEN=x.path("other.json"), **env)
+    t.ok(r["exit"] == 1 and {v["why"] for v in r["vaults"]} == {"PROFILE_MEASUREMENT"}, "a kept connection is judged by the anchor of the call", r)
+
+
 if __name__ == "__main__":
     tap = w.Tap()
     world = Witnessed(2)
     try:
-        for test in (nothing_in_common, app_is_known):
+        for test in (nothing_in_common, app_is_known, kept):
             test(world, tap)
     finally:
         world.stop()

@@ -341,11 +341,30 @@ static struct pl_recover_order recover_order(void)
                                      .linger_ms = number("LINGER", 0)};
 }
 
+/* Calls one after another in one process; the last under another anchor, where one is given. */
+static pl_err repeat_before(const struct pl_recover_order *o)
+{
+    struct pl_secret secret;
+    for (unsigned i = 1; i < number("REPEAT", 1); i++) {
+        pl_err e = pl_recover(app, o, &secret, NULL);
+        pl_secret_free(&secret);
+        PL_TRY(e);
+    }
+    if (!env("ANCHOR_THEN", NULL))
+        return PL_OK;
+    setenv("ANCHOR", env("ANCHOR_THEN", ""), 1);
+    pl_anchor_free(the_anchor);
+    return read_anchor();
+}
+
 static int do_recover(const char *verb)
 {
     struct pl_secret secret = {0};
     pl_err e = load(&descriptor_text, env("DESCRIPTOR", ""));
     struct pl_recover_order o = recover_order();
+    if (pl_ok(e))
+        e = repeat_before(&o);
+    o.anchor = the_anchor;
     if (pl_ok(e) && strcmp(verb, "recover") == 0)
         e = pl_recover(app, &o, &secret, &report);
     else if (pl_ok(e) && strcmp(verb, "status") == 0)
