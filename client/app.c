@@ -114,9 +114,11 @@ static pl_err make_leaf(struct pl_app *app, struct pl_tls_ctx **out)
     return pl_tls_ctx_new(out, app->crypto, &cfg);
 }
 
-pl_err pl_leaf_new(struct pl_app *app, struct pl_tls_ctx **out)
+pl_err pl_leaf_new(struct pl_app *app, const uint8_t vault_id[static 32], struct pl_tls_ctx **out)
 {
-    pl_err e = app->own_key ? PL_OK : make_key(app);
+    pl_err e = app->own_key ? PL_OK
+               : app->owner ? pl_owner_derive(app->crypto, app->key, app->owner, vault_id)
+                            : make_key(app);
     if (e == PL_OK)
         e = make_leaf(app, out);
     if (!app->own_key)
@@ -156,6 +158,21 @@ static pl_err open_key(struct pl_app *app, const char *path)
     return pl_sha256_one(app->crypto, app->spki_sha256, pl_span(spki, pl_pub_to_spki(spki, &pub)));
 }
 
+/* The channel speaks with the owner's key of each vault, which is of the root's type. */
+static pl_err open_owner(struct pl_app *app, const char *path)
+{
+    if (!path)
+        return PL_OK;
+    app->owner = (struct pl_priv *)(void *)pl_arena_take(&app->secrets, sizeof(*app->owner));
+    app->owner_file = strdup(path);
+    PL_REQUIRE(app->owner && app->owner_file, NO_MEMORY);
+    PL_TRY(pl_key_file(app, app->owner, path));
+    pl_app_say(app, path, "the channel takes P-256 keys only");
+    PL_REQUIRE(app->owner->type == PL_PUB_P256 && !app->own_key, KEY_FORMAT);
+    pl_app_say(app, "", "");
+    return PL_OK;
+}
+
 static pl_err open_app(struct pl_app *app, const struct pl_app_config *cfg)
 {
     PL_TRY(open_tee(app, cfg));
@@ -166,6 +183,7 @@ static pl_err open_app(struct pl_app *app, const struct pl_app_config *cfg)
     PL_ASSERT(app->key);
     PL_TRY(load_trust(app, cfg));
     PL_TRY(open_key(app, cfg->client_key));
+    PL_TRY(open_owner(app, cfg->owner_key));
     return pl_client_new(&app->loop, app->crypto);
 }
 
@@ -197,6 +215,7 @@ void pl_app_close(struct pl_app *app)
     pl_tee_close(app->tee);
     pl_crypto_free(app->crypto);
     pl_locked_unmap(&app->locked);
+    free(app->owner_file);
     free(app);
 }
 

@@ -44,6 +44,8 @@ struct pl_app {
     struct pl_priv *key;
     bool own_key;            /* from a file, for all connections */
     uint8_t spki_sha256[32]; /* of that one */
+    struct pl_priv *owner;   /* root that the key at each vault is derived from; NULL: none */
+    char *owner_file;
     struct pl_client *loop;
     struct pl_kept *kept; /* links of the loop that no call uses */
     bool busy;
@@ -52,8 +54,9 @@ struct pl_app {
 
 struct pl_interval pl_app_now(void);
 void pl_app_say(struct pl_app *app, const char *what, const char *more);
-/* Key and certificate of one connection. */
-PL_CHECKED pl_err pl_leaf_new(struct pl_app *app, struct pl_tls_ctx **out);
+/* Key and certificate of one connection to this vault. */
+PL_CHECKED pl_err pl_leaf_new(struct pl_app *app, const uint8_t vault_id[static 32],
+                              struct pl_tls_ctx **out);
 /* The first P-256 or Ed25519 private key of a PEM file (PKCS#8). out is secret. */
 PL_CHECKED pl_err pl_key_file(struct pl_app *app, struct pl_priv *out, const char *path);
 /* The error of a code that came over the wire. */

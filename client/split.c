@@ -27,6 +27,7 @@ struct split {
     struct pl_split_order o;
     struct pl_split_files files;
     struct pl_grant_file *grant;
+    char *own_grant; /* made by the owner for himself: never sent */
     struct candidate c[PL_VAULTS_MAX];
     enum phase phase;
     struct pl_journal journal;
@@ -176,7 +177,7 @@ static pl_err fill_create(struct split *s, const struct pl_vc *vc, struct pl_api
 static pl_err send_create(struct split *s, struct pl_vc *vc)
 {
     struct candidate *c = &s->c[index_of(vc)];
-    struct pl_api_create m = {.statements = {&c->grant->grant, 1}};
+    struct pl_api_create m = {.statements = {&c->grant->grant, !s->own_grant}};
     struct pl_wr policy PL_CLEANUP(pl_wr_free) = pl_wr_heap(PL_POLICY_BYTES);
     struct pl_wr body PL_CLEANUP(pl_wr_free) = pl_wr_heap(PL_NET_REQUEST_MAX);
     struct pl_wr xy PL_CLEANUP(pl_wr_free) = pl_wr_heap(PL_SECRET_MAX + 128);
@@ -454,10 +455,39 @@ static pl_err check_files(struct split *s)
     return PL_OK;
 }
 
+/* The owner's keys, salts and certificates for these vaults, in the form that apps have them in.
+ * The vaults see none of it but his key on the channel, which is consent enough. */
+static pl_err own_grant(struct split *s)
+{
+    const struct pl_app *app = s->w.app;
+    uint8_t id[PL_VAULTS_MAX][PL_ID_BYTES];
+    size_t n = s->o.places < PL_VAULTS_MAX ? s->o.places : PL_VAULTS_MAX;
+    PL_REQUIRE(app->owner && s->o.policy && s->o.owner_name && s->o.anchor->has_instance,
+               SPLIT_GRANT);
+    for (size_t i = 0; i < n; i++)
+        memcpy(id[i], s->o.place[i].vault_id, sizeof(id[i]));
+    const struct pl_grant_spec spec = {.name = "own",
+                                       .owner_name = s->o.owner_name,
+                                       .policy = s->o.policy,
+                                       .policy_bytes = s->o.policy_bytes,
+                                       .instance_id = s->o.anchor->id,
+                                       .requester = s->o.anchor->owner_sha256,
+                                       .count = 1,
+                                       .vault_id = (const uint8_t(*)[PL_ID_BYTES])id,
+                                       .vaults = n,
+                                       .owner_key = app->owner_file};
+    PL_TRY(pl_grant_make(&s->own_grant, s->w.app, &spec));
+    s->o.grant = s->own_grant;
+    s->o.grant_bytes = strlen(s->own_grant);
+    return PL_OK;
+}
+
 static pl_err read_grant(struct split *s)
 {
     const struct pl_anchor *a = s->o.anchor;
     struct pl_crypto *c = s->w.app->crypto;
+    if (!s->o.grant)
+        PL_TRY(own_grant(s));
     s->grant = malloc(sizeof(*s->grant));
     PL_REQUIRE(s->grant, NO_MEMORY);
     PL_TRY(pl_grant_read(c, s->grant, pl_span(s->o.grant, s->o.grant_bytes)));
@@ -529,6 +559,7 @@ static void end(struct pl_work *w)
     for (size_t i = 0; i < PL_VAULTS_MAX; i++)
         pl_wr_free(&s->c[i].statement);
     free(s->grant);
+    free(s->own_grant);
     pl_wipe(s->link_secret, sizeof(s->link_secret));
     free(s);
 }

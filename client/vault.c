@@ -243,7 +243,7 @@ static const struct pl_link_events events = {
 static pl_err connect_to(struct pl_vc *vc)
 {
     struct pl_tls_ctx *tls;
-    PL_TRY(pl_leaf_new(app_of(vc), &tls));
+    PL_TRY(pl_leaf_new(app_of(vc), vc->place.vault_id, &tls));
     const struct pl_link_config cfg = {.address = vc->place.endpoint,
                                        .tls = tls,
                                        .events = &events,

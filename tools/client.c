@@ -4,16 +4,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-pl_err tool_app(struct pl_app **out, const struct tool_home *h, bool tee)
+static pl_err open_app(struct pl_app **out, const struct tool_home *h, bool tee, const char *owner)
 {
     char root_path[PATH_MAX], collateral[PATH_MAX];
     tool_path(root_path, h, "authority/root.pem");
     tool_path(collateral, h, "authority/collateral");
     bool dev = tool_exists(root_path);
     const struct pl_root_file root = {root_path, "dev", "sgx", true};
-    const struct pl_app_config cfg = {
-        .no_tee = !tee, .collateral = dev ? collateral : NULL, .root = &root, .roots = dev};
+    const struct pl_app_config cfg = {.no_tee = !tee,
+                                      .collateral = dev ? collateral : NULL,
+                                      .root = &root,
+                                      .roots = dev,
+                                      .owner_key = owner};
     return pl_app_open(out, &cfg);
+}
+
+pl_err tool_app(struct pl_app **out, const struct tool_home *h, bool tee)
+{
+    return open_app(out, h, tee, NULL);
+}
+
+pl_err tool_owner_app(struct pl_app **out, const struct tool_home *h)
+{
+    char key[PATH_MAX];
+    tool_path(key, h, "owner.pem");
+    return open_app(out, h, false, key);
 }
 
 void tool_app_close(struct pl_app **app)

@@ -8,6 +8,8 @@
 /* A process that trusts the vendors' roots and those of the home's authority, with its collateral.
  * tee: it proves what it is, where there is a TEE; else it is an owner at his desk. */
 PL_CHECKED pl_err tool_app(struct pl_app **out, const struct tool_home *h, bool tee);
+/* The owner at his desk: at each vault with his key there, from owner.pem of the home. */
+PL_CHECKED pl_err tool_owner_app(struct pl_app **out, const struct tool_home *h);
 void tool_app_close(struct pl_app **app);
 void tool_text_free(char **text);
 /* The home's list of vaults as places. */

@@ -2,33 +2,40 @@
 
 #include <string.h>
 
-static pl_err open_anchor(struct tool *t, struct tool_job *j, bool strict)
+static pl_err open_anchor(struct tool *t, struct tool_job *j, enum tool_who who)
 {
     const char *path = tool_text(t, "anchor");
     const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
     const void *measured;
     size_t n;
     struct pl_wr text PL_CLEANUP(pl_wr_free) = {0};
-    if (strict || pl_app_measured(j->app, name, &measured, &n))
+    if (who == TOOL_APP_STRICT || pl_app_measured(j->app, name, &measured, &n))
         return pl_anchor_measured(&j->anchor, j->app, name);
-    tool_note(t, "%s is not measured input of this process: trusted as a file", path);
+    if (who == TOOL_APP)
+        tool_note(t, "%s is not measured input of this process: trusted as a file", path);
     PL_TRY(tool_read(&text, path, TOOL_FILE_MAX));
     return pl_anchor_read(&j->anchor, j->app, text.p, text.n);
 }
 
-int tool_job_begin(struct tool *t, struct tool_job *j, bool strict)
+enum tool_who tool_job_who(const struct tool *t, enum tool_who otherwise)
+{
+    const char *as = tool_text(t, "as");
+    return !as ? otherwise : strcmp(as, "owner") == 0 ? TOOL_OWNER : TOOL_APP;
+}
+
+int tool_job_begin(struct tool *t, struct tool_job *j, enum tool_who who)
 {
     pl_err e = tool_home(&j->h, t, false);
     if (e != PL_OK)
         return tool_fail(t, tool_home_name(t), e);
-    e = tool_app(&j->app, &j->h, true);
+    e = who == TOOL_OWNER ? tool_owner_app(&j->app, &j->h) : tool_app(&j->app, &j->h, true);
     if (e != PL_OK)
         return tool_app_fail(t, NULL, "this process", e);
-    e = open_anchor(t, j, strict);
+    e = open_anchor(t, j, who);
     if (e == PL_OK)
         return -1;
     int code = tool_app_fail(t, j->app, tool_text(t, "anchor"), e);
-    if (strict && pl_err_code(e) == PL_E_FILE_MISSING)
+    if (who == TOOL_APP_STRICT && pl_err_code(e) == PL_E_FILE_MISSING)
         tool_note(t, "start it with the anchor as measured input (pleiad sim run --measured), or "
                      "trust the file: --insecure-anchor");
     return code;

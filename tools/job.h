@@ -13,15 +13,25 @@ struct tool_job {
     struct pl_report report;
 };
 
-/* The home, this process, the anchor of --anchor. Attested where there is a TEE: the TEE measures
- * the process now, so nothing comes before it. -1, or an exit code.
- *
- * The anchor is measured input where this process has it. A file that is not measured is as good as
- * whoever wrote it: it is taken with a remark, and with `strict` only under --insecure-anchor. */
-int tool_job_begin(struct tool *t, struct tool_job *j, bool strict);
+/* Who speaks to the vaults. */
+enum tool_who {
+    TOOL_APP = 1,    /* this process, attested where there is a TEE, which measures it now: nothing
+                      * comes before it. A file that is not measured is as good as whoever wrote it:
+                      * such an anchor is taken with a remark */
+    TOOL_APP_STRICT, /* as TOOL_APP, and an anchor that is not measured is refused */
+    TOOL_OWNER,      /* the owner at his desk */
+};
+/* --as; `otherwise` without it. */
+enum tool_who tool_job_who(const struct tool *t, enum tool_who otherwise);
+/* The home, this process, the anchor of --anchor. -1, or an exit code. */
+int tool_job_begin(struct tool *t, struct tool_job *j, enum tool_who who);
 void tool_job_end(struct tool_job *j);
 /* Reports when it failed or with --report, a line a vault on stderr, and the error. Exit code. */
 int tool_job_done(struct tool *t, const struct tool_job *j, const char *what, pl_err e);
+
+/* key_list.c */
+int tool_key_list(struct tool *t);
+int tool_key_describe(struct tool *t);
 
 #define TOOL_ANCHOR_OPT                                                                            \
     {                                                                                              \
@@ -29,10 +39,17 @@ int tool_job_done(struct tool *t, const struct tool_job *j, const char *what, pl
         .help = "whose key it is and which vaults may hold it; measured input where there is any", \
         .required = true                                                                           \
     }
-#define TOOL_GRANT_OPT                                                                             \
+#define TOOL_AS_OPT(otherwise)                                                                     \
+    {                                                                                              \
+        .name = "as", .arg = TOOL_CHOICE, .meta = "WHO", .choices = "owner,app",                   \
+        .help =                                                                                    \
+            "owner: with the owner's key at each vault; app: as this program (default: " otherwise \
+            ")"                                                                                    \
+    }
+#define TOOL_GRANT_OPT(needed)                                                                     \
     {                                                                                              \
         .name = "grant", .arg = TOOL_FILE, .meta = "FILE",                                         \
-        .help = "the owner's grant for this program", .required = true                             \
+        .help = "the owner's grant for this program", .required = needed                           \
     }
 #define TOOL_REPORT_OPT                                                                            \
     {                                                                                              \

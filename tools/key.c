@@ -24,7 +24,7 @@ static void job_end(struct job *j)
 
 static int begin_with_descriptor(struct tool *t, struct job *j)
 {
-    int code = tool_job_begin(t, &j->j, false);
+    int code = tool_job_begin(t, &j->j, tool_job_who(t, TOOL_APP));
     if (code >= 0)
         return code;
     pl_err e = tool_read(&j->descriptor, tool_text(t, "descriptor"), TOOL_FILE_MAX);
@@ -58,7 +58,8 @@ static pl_err read_secret(struct tool *t, struct pl_secret *out)
 static pl_err split_order(struct tool *t, struct job *j, struct pl_split_order *o,
                           struct pl_wr *grant, struct pl_place *places)
 {
-    PL_TRY(tool_read(grant, tool_text(t, "grant"), TOOL_FILE_MAX));
+    const char *own = tool_text(t, "policy"), *me = tool_text(t, "owner");
+    PL_TRY(tool_read(grant, own ? own : tool_text(t, "grant"), TOOL_FILE_MAX));
     *o = (struct pl_split_order){
         .name = tool_text(t, "name"),
         .k = (unsigned)tool_number(t, "k", 2),
@@ -66,8 +67,11 @@ static pl_err split_order(struct tool *t, struct job *j, struct pl_split_order *
         .min_vaults = (unsigned)tool_number(t, "min-vaults", 0),
         .descriptor = tool_text(t, "descriptor"),
         .anchor = j->j.anchor,
-        .grant = grant->p,
-        .grant_bytes = grant->n,
+        .grant = own ? NULL : grant->p,
+        .grant_bytes = own ? 0 : grant->n,
+        .policy = own ? grant->p : NULL,
+        .policy_bytes = own ? grant->n : 0,
+        .owner_name = me ? me : "me",
         .place = places,
         .vendors = (unsigned)tool_number(t, "vendors", 0),
     };
@@ -97,7 +101,9 @@ static int split(struct tool *t)
     struct job j PL_CLEANUP(job_end) = {0};
     if (tool_number(t, "k", 2) > tool_number(t, "n", 4))
         return tool_usage(t, "-k is at most -n");
-    int code = tool_job_begin(t, &j.j, false);
+    if (!tool_text(t, "grant") == !tool_text(t, "policy"))
+        return tool_usage(t, "--grant in an app, or --policy as the owner: one of them");
+    int code = tool_job_begin(t, &j.j, tool_text(t, "policy") ? TOOL_OWNER : TOOL_APP);
     return code >= 0 ? code : ended(t, &j, do_split(t, &j));
 }
 
@@ -183,7 +189,15 @@ static int delete (struct tool *t)
 static const struct tool_opt split_opts[] = {
     DESCRIPTOR_OPT("where the key will be found: a new file"),
     TOOL_ANCHOR_OPT,
-    TOOL_GRANT_OPT,
+    TOOL_GRANT_OPT(false),
+    {.name = "policy",
+     .arg = TOOL_FILE,
+     .meta = "FILE",
+     .help = "without a grant, as the owner: the policy that the key will have"},
+    {.name = "owner",
+     .arg = TOOL_TEXT,
+     .meta = "NAME",
+     .help = "the member of principals.owner that is you (default: me)"},
     {.name = "name",
      .arg = TOOL_TEXT,
      .meta = "NAME",
@@ -220,6 +234,7 @@ static const struct tool_opt recover_opts[] = {
     TOOL_DEADLINE_OPT,
     TOOL_LINGER_OPT,
     TOOL_REGISTRY_OPT,
+    TOOL_AS_OPT("app"),
     TOOL_REPORT_OPT,
     TOOL_HOME_OPT,
     {0},
@@ -228,6 +243,20 @@ static const struct tool_opt each_opts[] = {
     DESCRIPTOR_OPT("where the key is"),
     TOOL_ANCHOR_OPT,
     TOOL_DEADLINE_OPT,
+    TOOL_AS_OPT("app"),
+    TOOL_REPORT_OPT,
+    TOOL_HOME_OPT,
+    {0},
+};
+static const struct tool_opt list_opts[] = {
+    TOOL_ANCHOR_OPT,
+    {.name = "descriptor",
+     .arg = TOOL_FILE,
+     .meta = "FILE",
+     .help = "only the key of this descriptor, at its vaults (default: all, at the list's)"},
+    TOOL_DEADLINE_OPT,
+    TOOL_AS_OPT("owner"),
+    TOOL_REGISTRY_OPT,
     TOOL_REPORT_OPT,
     TOOL_HOME_OPT,
     {0},
@@ -253,6 +282,18 @@ const struct tool_cmd tool_key[] = {
      .opts = each_opts,
      .example = "pleiad key status --anchor anchor.json --descriptor backup.key",
      .run = status},
+    {.verb = "list",
+     .summary = "the keys that the owner may see at each vault",
+     .args = "",
+     .opts = list_opts,
+     .example = "pleiad key list --anchor anchor.json",
+     .run = tool_key_list},
+    {.verb = "describe",
+     .summary = "each of these keys: policy, generation, when and how it was made",
+     .args = "",
+     .opts = list_opts,
+     .example = "pleiad key describe --anchor anchor.json --descriptor backup.key",
+     .run = tool_key_describe},
     {.verb = "delete",
      .summary = "delete it at each vault; its owner can restore it for seven days",
      .args = "",

@@ -85,7 +85,7 @@ static int format(struct tool *t)
     struct tool_job j PL_CLEANUP(tool_job_end) = {0};
     if (tool_number(t, "k", 2) > tool_number(t, "n", 4))
         return tool_usage(t, "-k is at most -n");
-    int code = tool_job_begin(t, &j, !tool_flag(t, "insecure-anchor"));
+    int code = tool_job_begin(t, &j, tool_flag(t, "insecure-anchor") ? TOOL_APP : TOOL_APP_STRICT);
     return code >= 0 ? code : done(t, &j, do_format(t, &j));
 }
 
@@ -142,7 +142,7 @@ static int open_(struct tool *t)
         return tool_usage(t, "--name maps the container, --test only tries the key: one of them");
     if (name && !mapper_name(name))
         return tool_usage(t, "--name is a name below /dev/mapper, without slashes");
-    int code = tool_job_begin(t, &j, !tool_flag(t, "insecure-anchor"));
+    int code = tool_job_begin(t, &j, tool_flag(t, "insecure-anchor") ? TOOL_APP : TOOL_APP_STRICT);
     return code >= 0 ? code : done(t, &j, do_open(t, &j));
 }
 
@@ -158,7 +158,7 @@ static int open_(struct tool *t)
 static const struct tool_opt format_opts[] = {
     TOOL_ANCHOR_OPT,
     INSECURE_OPT,
-    TOOL_GRANT_OPT,
+    TOOL_GRANT_OPT(true),
     {.name = "name",
      .arg = TOOL_TEXT,
      .meta = "NAME",

@@ -73,6 +73,9 @@ struct pl_app_config {
     const char
         *client_key; /* file of a P-256 key (PKCS#8, PEM) for all channels, by which vaults can tell
                         that they serve the same client; NULL: a fresh one for each */
+    /* File of the owner's root key, P-256: at each vault the channel's key is the owner's there,
+     * which is derived for it. Not with client_key. */
+    const char *owner_key;
 };
 
 struct pl_app; /* TEE, trust, the loop */
@@ -233,8 +236,11 @@ struct pl_split_order {
     const uint8_t *bound;   /* 32 bytes: what the key is for; NULL: zeros */
     const char *descriptor; /* path, and its folder is where the journal lives; must not exist */
     const struct pl_anchor *anchor;
-    const void *grant; /* the owner's grant file */
+    const void *grant; /* the owner's grant file; NULL: the owner himself (owner_key) */
     size_t grant_bytes;
+    const void *policy;  /* without a grant: the template, whose principals.owner.OWNER_NAME is */
+    size_t policy_bytes; /* replaced by the owner's key at each vault */
+    const char *owner_name;
     const struct pl_place
         *place; /* candidates; those that the grant does not list are passed over */
     size_t places;
@@ -301,6 +307,37 @@ PL_API_CHECKED pl_err pl_keys_status(struct pl_app *app, const struct pl_recover
 /* Deletes it at each; seven days later it is destroyed. PL_OK when all did. */
 PL_API_CHECKED pl_err pl_keys_delete(struct pl_app *app, const struct pl_recover_order *order,
                                      struct pl_report *report);
+
+/* ---- What vaults hold ------------------------------------------------------------------------ */
+
+struct pl_key_info {
+    uint8_t vault_id[PL_ID_BYTES];
+    uint8_t handle[16];
+    char type[32], state[17];
+    uint64_t policy_version;
+    /* with `describe` */
+    bool described, exportable;
+    uint8_t policy_sha256[32];
+    uint64_t generation, index;                   /* of its split; log entry of its creation */
+    int64_t created_earliest_s, created_latest_s; /* Unix time */
+    const char *custody, *origin, *memory;        /* words, as in docs/openapi.json; static */
+    char allowed[512];                            /* operations, separated by commas */
+};
+struct pl_list_order {
+    const struct pl_anchor *anchor; /* which vaults are spoken to */
+    const struct pl_place *place;   /* every key there that this caller may list */
+    size_t places;
+    const struct pl_descriptor_info *only; /* or the keys of this descriptor, not listed but asked
+                                              for by handle; then without place */
+    bool describe;                         /* what is listed is described too */
+    unsigned deadline_ms;                  /* for each answer; 0: 5000 */
+};
+/* *out is malloc'ed, by vault in the order of places, then by age; NULL for no keys. PL_OK when at
+ * least one vault answered, RECOVER_FEW when none did; the report names each. A vault shows a
+ * caller what policies let it see and is silent about the rest. LIST_LONG above 65536 keys. */
+PL_API_CHECKED pl_err pl_keys_list(struct pl_app *app, const struct pl_list_order *order,
+                                   struct pl_key_info **out, size_t *out_n,
+                                   struct pl_report *report);
 
 /* ---- One vault ------------------------------------------------------------------------------- */
 
