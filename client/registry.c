@@ -123,7 +123,7 @@ static pl_err take_entry(struct registry *r, const struct pl_verifier *v, struct
         r->list.other += listed;
     else if (pl_err_code(e) == PL_E_ENTRY_EXPIRED)
         r->list.expired += listed;
-    else if (r->list.bad++ == 0)
+    else if (listed && r->list.bad++ == 0)
         r->list.bad_why = e;
     return PL_OK;
 }

@@ -42,20 +42,3 @@ unsigned pl_cpu_features(void)
 #else
 unsigned pl_cpu_features(void) { return 0; }
 #endif
-
-const char *pl_cpu_name(enum pl_cpu feature)
-{
-    switch (feature) {
-    case PL_CPU_SSSE3:
-        return "ssse3";
-    case PL_CPU_AVX2:
-        return "avx2";
-    case PL_CPU_GFNI:
-        return "gfni";
-    case PL_CPU_AVX512F:
-        return "avx512f";
-    case PL_CPU_AVX512BW:
-        return "avx512bw";
-    }
-    return "";
-}

@@ -65,7 +65,6 @@ enum pl_cpu {
     PL_CPU_AVX512F = 1 << 3,
     PL_CPU_AVX512BW = 1 << 4,
 };
-unsigned pl_cpu_features(void);               /* a mask of enum pl_cpu */
-const char *pl_cpu_name(enum pl_cpu feature); /* "avx2"; "" for what is no single feature */
+unsigned pl_cpu_features(void); /* a mask of enum pl_cpu */
 
 #endif

@@ -17,11 +17,6 @@ const char *pl_key_type_word(enum pl_key_type t)
     return types[(unsigned)t < PL_KEY_TYPE_COUNT ? t : PL_KEY_NONE].word;
 }
 
-bool pl_key_type_built(enum pl_key_type t)
-{
-    return (unsigned)t < PL_KEY_TYPE_COUNT && types[t].built;
-}
-
 enum pl_key_type pl_key_type_of(struct pl_span word)
 {
     for (unsigned t = PL_KEY_NONE + 1; t < PL_KEY_TYPE_COUNT; t++) {

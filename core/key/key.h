@@ -20,7 +20,6 @@ enum pl_key_type {
 
 const char *pl_key_type_word(enum pl_key_type t);     /* "raw_share"; "none" otherwise */
 enum pl_key_type pl_key_type_of(struct pl_span word); /* NONE when there is no such type */
-bool pl_key_type_built(enum pl_key_type t);           /* this build can make and use it */
 /* The type of this name: KEY_TYPE when there is none, KEY_TYPE_BUILD when it is not in this
  * build. *out is NONE on error. */
 PL_CHECKED pl_err pl_key_type_parse(enum pl_key_type *out, struct pl_span word);

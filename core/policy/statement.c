@@ -269,24 +269,6 @@ enum pl_typ pl_typ_of(struct pl_span word)
     return PL_TYP_NONE;
 }
 
-pl_err pl_statement_signing_input(struct pl_wr *out, struct pl_span statement,
-                                  const struct pl_pub *pub)
-{
-    enum pl_typ typ = typ_of(statement);
-    PL_REQUIRE(typ != PL_TYP_NONE && pub->type != PL_PUB_NONE, STATEMENT_FORM);
-    pl_carrier_input(out, pub->type, pl_typ_word(typ), statement);
-    return pl_wr_end(out);
-}
-
-pl_err pl_statement_carry(struct pl_wr *out, struct pl_span statement, const struct pl_pub *pub,
-                          const uint8_t sig[static 64])
-{
-    enum pl_typ typ = typ_of(statement);
-    PL_REQUIRE(typ != PL_TYP_NONE && pub->type != PL_PUB_NONE, STATEMENT_FORM);
-    pl_carrier_put(out, pub, pl_typ_word(typ), statement, sig);
-    return pl_wr_end(out);
-}
-
 pl_err pl_statement_sign(struct pl_wr *out, struct pl_crypto *c, struct pl_span statement,
                          const struct pl_priv *priv)
 {

@@ -130,11 +130,6 @@ PL_CHECKED pl_err pl_statement_display(struct pl_wr *out, const struct pl_statem
 /* The carrier, signed with a key in memory. */
 PL_CHECKED pl_err pl_statement_sign(struct pl_wr *out, struct pl_crypto *c,
                                     struct pl_span statement, const struct pl_priv *priv);
-/* The same in two steps, for keys elsewhere: what is to be signed, and the carrier of it. */
-PL_CHECKED pl_err pl_statement_signing_input(struct pl_wr *out, struct pl_span statement,
-                                             const struct pl_pub *pub);
-PL_CHECKED pl_err pl_statement_carry(struct pl_wr *out, struct pl_span statement,
-                                     const struct pl_pub *pub, const uint8_t sig[static 64]);
 
 /* ---- Checking one (vault) ------------------------------------------------------------------- */
 

@@ -3,6 +3,7 @@
 #define PL_DAEMONS_COMMON_DAEMON_H
 
 #include "base/base.h"
+#include "platform/trust/trust.h"
 
 /* ---- options: `--name value` only; secrets never -----------------------------------------------
  */
@@ -38,6 +39,10 @@ const char *pl_num(uint64_t n);
 /* Blocks SIGTERM, SIGINT and SIGHUP in all threads to come, ignores SIGPIPE, and returns a
  * descriptor that is readable when one arrived. -1 on failure. */
 int pl_daemon_signals(void);
+/* Reads a folder of collateral again, and says what came of it when there is something to say. */
+void pl_daemon_trust(struct pl_trust_set *_Atomic *set, struct pl_crypto *c, const char *dir);
+/* Takes what arrived there: true, end; false, SIGHUP: read again what may have changed. */
+bool pl_daemon_ends(int signals);
 
 /* Serves GET /metrics (Prometheus text, version 0.0.4) on a loopback address, in a thread of its
  * own, one connection at a time. `write` appends the page. DAEMON_METRICS when the address is not

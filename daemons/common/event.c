@@ -82,3 +82,20 @@ int pl_daemon_signals(void)
         return -1;
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
+
+bool pl_daemon_ends(int signals)
+{
+    struct signalfd_siginfo s;
+    return read(signals, &s, sizeof(s)) != sizeof(s) || s.ssi_signo != SIGHUP;
+}
+
+void pl_daemon_trust(struct pl_trust_set *_Atomic *set, struct pl_crypto *c, const char *dir)
+{
+    const char *bad = "";
+    const struct pl_trust_set *old = *set;
+    pl_err e = pl_trust_renew(set, c, dir, &bad);
+    if (e != PL_OK)
+        pl_event_error("collateral", bad, e);
+    else if (*set != old)
+        pl_event(PL_LOG_INFO, "collateral-renewed", NULL);
+}

@@ -66,9 +66,11 @@ static pl_err load_trust(struct pl_crypto *c)
         pl_event_error("dev-root", path, e);
         return e;
     }
-    e = pl_trust_load(&reg.trust, c, &roots, pl_daemon_opt(opts, "collateral"), &bad);
+    struct pl_trust_set *trust;
+    e = pl_trust_load(&trust, c, &roots, pl_daemon_opt(opts, "collateral"), &bad);
     if (e != PL_OK)
         pl_event_error("collateral", bad, e);
+    reg.trust = trust;
     return e;
 }
 
@@ -147,13 +149,18 @@ static void loop(struct pl_crypto *c, struct store *st, int signals)
                            {.fd = pl_server_fd(server), .events = POLLIN}};
     for (;;) {
         int64_t left = sweep_at - pl_clock_mono_ms();
-        if (poll(fds, 2, left > 0 ? (int)left : 0) < 0 || fds[0].revents)
+        if (poll(fds, 2, left > 0 ? (int)left : 0) < 0)
             return;
+        if (fds[0].revents && pl_daemon_ends(signals))
+            return;
+        if (fds[0].revents)
+            pl_daemon_trust(&reg.trust, c, pl_daemon_opt(opts, "collateral"));
         if (fds[1].revents)
             pl_server_accept(server);
         if (pl_clock_mono_ms() < sweep_at)
             continue;
         sweep(st);
+        pl_daemon_trust(&reg.trust, c, pl_daemon_opt(opts, "collateral"));
         if (pl_clock_mono_ms() >= renew_at)
             renew(c, &renew_at);
         sweep_at = pl_clock_mono_ms() + SWEEP_MS;

@@ -78,7 +78,7 @@ PL_CHECKED pl_err store_sweep(struct store *st, int64_t now_s, uint64_t *out_lis
 struct registryd {
     const char *db;
     uint64_t max;
-    struct pl_trust_set *trust;
+    struct pl_trust_set *_Atomic trust; /* renewed by the main thread */
     atomic_uint_fast64_t listed, accepted, refused, left;
 };
 

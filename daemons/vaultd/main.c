@@ -103,11 +103,12 @@ static void take_new_leaf(struct vaultd *vd)
         pl_event(PL_LOG_WARN, "entry", "what", "made again with the next certificate", NULL);
 }
 
-/* Until a signal. A failure of poll itself ends the vault too: it could not be stopped otherwise.
+/* Until a signal to end. A failure of poll itself ends the vault too: it could not be stopped
+ * otherwise.
  */
 static void loop(struct vaultd *vd, int signals)
 {
-    int64_t upkeep_at = pl_clock_mono_ms() + UPKEEP_MS;
+    int64_t upkeep_at = pl_clock_mono_ms() + UPKEEP_MS, trust_at = upkeep_at + TRUST_MS;
     struct pollfd fds[] = {{.fd = signals, .events = POLLIN},
                            {.fd = pl_server_fd(vd->server), .events = POLLIN},
                            {.fd = vd->wake_fd, .events = POLLIN}};
@@ -115,8 +116,13 @@ static void loop(struct vaultd *vd, int signals)
         int64_t left = upkeep_at - pl_clock_mono_ms();
         if (poll(fds, 3, left > 0 ? (int)left : 0) < 0)
             return;
-        if (fds[0].revents)
+        if (fds[0].revents && pl_daemon_ends(signals))
             return;
+        if (fds[0].revents || pl_clock_mono_ms() >= trust_at) {
+            if (vd->config && vd->opt.collateral)
+                pl_daemon_trust(&vd->trust, vd->crypto, vd->opt.collateral);
+            trust_at = pl_clock_mono_ms() + TRUST_MS;
+        }
         if (fds[1].revents)
             pl_server_accept(vd->server);
         if (fds[2].revents)

@@ -167,7 +167,9 @@ static pl_err load_trust(struct vaultd *vd)
     const char *bad = "";
     const struct pl_roots *roots = vd->config ? &vd->config->roots : pl_roots_builtin();
     const char *dir = vd->config ? vd->opt.collateral : NULL; /* unborn: nobody is believed */
-    pl_err e = pl_trust_load(&vd->trust, vd->crypto, roots, dir, &bad);
+    struct pl_trust_set *trust;
+    pl_err e = pl_trust_load(&trust, vd->crypto, roots, dir, &bad);
+    vd->trust = trust;
     return e == PL_OK ? e : fail("collateral", bad, e);
 }
 

@@ -37,6 +37,7 @@ enum {
     ROOT_ARENA_BYTES = 64 * 1024,
     WORKER_ARENA_BYTES = 256 * 1024,
     UPKEEP_MS = 10000,
+    TRUST_MS = 600000,
     SNAPSHOT_EVERY = 10000, /* entries */
 };
 
@@ -92,8 +93,8 @@ struct vaultd {
     struct pl_log log;
     uint8_t config_root[32]; /* zeros while unborn; does not change while running */
     uint64_t epoch;
-    struct pl_config *config; /* counted, NULL while unborn */
-    struct pl_trust_set *trust;
+    struct pl_config *config;           /* counted, NULL while unborn */
+    struct pl_trust_set *_Atomic trust; /* renewed by the main thread */
 
     pthread_mutex_t quote_mutex; /* over the queue, finished jobs, leaf and next_ctx */
     pthread_cond_t quote_cond;

@@ -135,9 +135,3 @@ void pl_tls_ctx_free(struct pl_tls_ctx *ctx)
     pl_tls_cache_free(&ctx->cache);
     free(ctx);
 }
-
-void pl_tls_ctx_forget(struct pl_tls_ctx *ctx)
-{
-    if (ctx->cfg.server)
-        pl_tls_cache_clear(&ctx->cache);
-}

@@ -346,8 +346,3 @@ void pl_tls_session_free(struct pl_tls_session *s)
     SSL_SESSION_free(s->ssl);
     free(s);
 }
-
-const uint8_t *pl_tls_session_spki_sha256(const struct pl_tls_session *s)
-{
-    return s->memory.peer.spki_sha256;
-}

@@ -73,8 +73,6 @@ PL_CHECKED pl_err pl_tls_ctx_new(struct pl_tls_ctx **out, struct pl_crypto *c,
 /* A renewed leaf is a new context; remembered sessions stay behind with the old one. */
 void pl_tls_ctx_ref(struct pl_tls_ctx *ctx);
 void pl_tls_ctx_free(struct pl_tls_ctx *ctx); /* drops one reference; NULL allowed */
-/* Server: forget every session (configuration or trust changed). */
-void pl_tls_ctx_forget(struct pl_tls_ctx *ctx);
 
 /* ---- Connections: one thread at a time --------------------------------------------------------
  */
@@ -143,7 +141,5 @@ PL_CHECKED pl_err pl_tls_begin_session(struct pl_tls *t, struct pl_session_state
  * It arrives with the first bytes read after pl_tls_open. */
 struct pl_tls_session *pl_tls_session_take(struct pl_tls *t);
 void pl_tls_session_free(struct pl_tls_session *s); /* NULL allowed */
-/* The server key that the session belongs to: check it against whom you mean to reach. */
-const uint8_t *pl_tls_session_spki_sha256(const struct pl_tls_session *s);
 
 #endif

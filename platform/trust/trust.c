@@ -93,13 +93,36 @@ pl_err pl_trust_load(struct pl_trust_set **out, struct pl_crypto *c, const struc
     return PL_OK;
 }
 
+static bool same(const struct pl_trust_set *a, const struct pl_trust_set *b)
+{
+    bool all = a->n == b->n;
+    for (size_t i = 0; all && i < a->n; i++)
+        all = pl_span_eq(pl_wr_span(&a->mem[i]), pl_wr_span(&b->mem[i]));
+    return all;
+}
+
+pl_err pl_trust_renew(struct pl_trust_set *_Atomic *set, struct pl_crypto *c, const char *dir,
+                      const char **out_bad)
+{
+    struct pl_trust_set *old = *set, *fresh;
+    PL_TRY(pl_trust_load(&fresh, c, &old->roots, dir, out_bad));
+    if (same(fresh, old)) {
+        pl_trust_free(fresh);
+        return PL_OK;
+    }
+    fresh->older = old;
+    *set = fresh;
+    return PL_OK;
+}
+
 void pl_trust_free(struct pl_trust_set *t)
 {
-    if (!t)
-        return;
-    for (size_t i = 0; i < t->n; i++)
-        pl_wr_free(&t->mem[i]);
-    free(t);
+    for (struct pl_trust_set *older; t; t = older) {
+        older = t->older;
+        for (size_t i = 0; i < t->n; i++)
+            pl_wr_free(&t->mem[i]);
+        free(t);
+    }
 }
 
 struct pl_verifier pl_trust_verifier(const struct pl_trust_set *t, struct pl_crypto *c,

@@ -18,6 +18,7 @@ struct pl_trust_set {
     size_t n;
     struct pl_collateral collateral[PL_TRUST_FOLDERS];
     struct pl_wr mem[PL_TRUST_FOLDERS];
+    struct pl_trust_set *older; /* what was in force before, for whoever still looks at it */
 };
 
 /* Loads and verifies the folder (NULL: none, and then no evidence verifies) under these roots.
@@ -27,6 +28,10 @@ struct pl_trust_set {
 PL_CHECKED pl_err pl_trust_load(struct pl_trust_set **out, struct pl_crypto *c,
                                 const struct pl_roots *roots, const char *dir,
                                 const char **out_bad);
+/* Reads the folder again; what differs is in force from now on. On an error what was goes on:
+ * a folder that is being written is tried again later. One thread at a time; any may read *set. */
+PL_CHECKED pl_err pl_trust_renew(struct pl_trust_set *_Atomic *set, struct pl_crypto *c,
+                                 const char *dir, const char **out_bad);
 void pl_trust_free(struct pl_trust_set *t); /* NULL allowed */
 /* A verifier over it for one thread; cache may be NULL. */
 struct pl_verifier pl_trust_verifier(const struct pl_trust_set *t, struct pl_crypto *c,

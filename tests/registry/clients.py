@@ -4,7 +4,7 @@ alters, repeats, goes back, goes on for ever, is slow or talks nonsense. Then al
 daemon is given during a run from split to recovery: nothing of keys."""
 import base64, json, os, re, shutil, signal, socket, ssl, struct, subprocess, sys, tempfile, threading, time
 
-PLEIAD, KIT, RECORDED, EXAMPLES = (os.environ[n] for n in ("PLEIAD", "KIT", "RECORDED", "EXAMPLES"))
+PLEIAD, SIMD, KIT, RECORDED, EXAMPLES = (os.environ[n] for n in ("PLEIAD", "SIMD", "KIT", "RECORDED", "EXAMPLES"))
 WAIT_S = 30
 work = tempfile.mkdtemp(prefix="pleiad-test.")
 home = os.path.join(work, "home")
@@ -134,6 +134,14 @@ def dripping(c, stream):
     while True:
         c.sendall(frame(0, 0, stream, b" "))
         time.sleep(0.01)
+
+
+def asking_for_certificates():
+    """As a registry would that wants to know who reads: a certificate of ours would end the handshake."""
+    context.load_verify_locations(os.path.join(work, "cert.pem"))
+    context.verify_mode = ssl.CERT_OPTIONAL
+    hostile("one that asks for a certificate gets none", 0, page_of(*entry))
+    context.verify_mode = ssl.CERT_NONE
 
 
 def mute(c, *_):
@@ -279,6 +287,46 @@ def bad_wires():
             says="TLS_VERSION|NET_CLOSED")
 
 
+# ---- collateral is read again ----
+
+def said(name, text):
+    end = time.monotonic() + WAIT_S
+    while time.monotonic() < end:
+        if text in read(home, "log", name + ".log").decode():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def collateral():
+    """The maker revokes a platform: whoever reads the new list does not believe it any more."""
+    folder = os.path.join(home, "authority", "collateral")
+    name, url = os.path.join(folder, "tcb_info.json"), read(home, "registry").decode()
+    good = read(name)
+    for daemon in "registry", "vault-1":
+        with open(name, "wb") as f:
+            f.write(good[:-10])
+        os.kill(pid(daemon.replace("registry", "registry-0")), signal.SIGHUP)
+        ok(daemon + ": a folder that does not fit is named", said(daemon, '"event":"collateral","what":'))
+        with open(name, "wb") as f:
+            f.write(good)
+    ran("what they had goes on", 0, "vault", "verify", "--registry", url)
+    os.kill(pid("machine-3"), signal.SIGTERM)
+    machine = subprocess.Popen([SIMD, "--dir", os.path.join(home, "machine-3"), "--authority",
+                                os.path.join(home, "authority"), "--revoked"], stderr=subprocess.DEVNULL)
+    end = time.monotonic() + WAIT_S
+    crl = read(folder, "pck_crl.der")
+    while read(folder, "pck_crl.der") == crl and time.monotonic() < end:
+        time.sleep(0.02)
+    for daemon in "registry", "vault-1":
+        os.kill(pid(daemon.replace("registry", "registry-0")), signal.SIGHUP)
+        ok(daemon + ": new collateral is in force", said(daemon, '"collateral-renewed"'))
+    ran("a client that has it leaves the revoked one's entry out", 0, "vault", "list", "--registry", url,
+        says="1 entries do not verify")
+    machine.terminate()
+    machine.wait()
+
+
 # ---- everything that the daemon is given ----
 
 def app(*args, **more):
@@ -318,6 +366,7 @@ def story():
     bad.close()
     ok("with vaults left out a split has too few, and says which are missing", r.returncode == 3 and
        r.stderr.count(b"is not listed there") == 2, r.stderr)
+    collateral()
     ran("down", 0, "dev", "down")
 
 
@@ -390,7 +439,7 @@ def record():
 
 try:
     setup()
-    for test in honest, files, wrong_entries, going_back, bad_pages, bad_wires, story, record:
+    for test in honest, files, wrong_entries, going_back, bad_pages, asking_for_certificates, bad_wires, story, record:
         test()
 finally:
     run("dev", "down")

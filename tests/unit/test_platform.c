@@ -165,12 +165,18 @@ TEST(cpu_features_agree_with_the_kernel)
     size_t n = strlen(line);
     CHECK(n > 0);
     line[n - 1] = ' ';
-    for (unsigned bit = 1; bit <= PL_CPU_AVX512BW; bit <<= 1) {
-        snprintf(word, sizeof(word), " %s ", pl_cpu_name((enum pl_cpu)bit));
-        CHECK(strlen(word) > 3);
-        CHECK(((pl_cpu_features() & bit) != 0) == (strstr(line, word) != NULL));
+    static const struct {
+        unsigned bit;
+        const char *name;
+    } known[] = {{PL_CPU_SSSE3, "ssse3"},
+                 {PL_CPU_AVX2, "avx2"},
+                 {PL_CPU_GFNI, "gfni"},
+                 {PL_CPU_AVX512F, "avx512f"},
+                 {PL_CPU_AVX512BW, "avx512bw"}};
+    for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
+        snprintf(word, sizeof(word), " %s ", known[i].name);
+        CHECK(((pl_cpu_features() & known[i].bit) != 0) == (strstr(line, word) != NULL));
     }
-    CHECK(strcmp(pl_cpu_name((enum pl_cpu)0), "") == 0);
 }
 
 /* A private folder as the working directory of each test below. */

