@@ -41,7 +41,7 @@ static void use_leaf(SSL_CTX *s, struct kit *k)
     pl_priv_to_pkcs8(&key, &k->key);
     const uint8_t *p = der.p, *q = pkcs8;
     X509 *x = d2i_X509(NULL, &p, (long)der.n);
-    EVP_PKEY *pkey = d2i_AutoPrivateKey(NULL, &q, (long)key.n);
+    EVP_PKEY *pkey = d2i_PrivateKey(EVP_PKEY_EC, NULL, &q, (long)key.n);
     kit_need(SSL_CTX_use_certificate(s, x) == 1 && SSL_CTX_use_PrivateKey(s, pkey) == 1, "leaf");
     X509_free(x);
     EVP_PKEY_free(pkey);
