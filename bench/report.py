@@ -45,7 +45,7 @@ def save(rows, order):
 
 def facts_of(row):
     facts = {'title': [row.title], 'command': row.commands,
-             'day': [datetime.datetime.now(datetime.timezone.utc).strftime('%Y-%m-%d')]}
+             'day': [f'{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d}, load average {os.getloadavg()[1]:.1f}']}
     if row.targets:
         facts['target'] = [row.targets]
     return facts
