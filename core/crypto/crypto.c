@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const uint8_t no_key[1];
+
 static bool fetch(struct pl_crypto *c)
 {
     c->sha256 = EVP_MD_fetch(NULL, "SHA2-256", NULL);
@@ -93,17 +95,25 @@ pl_err pl_sha256_one(struct pl_crypto *c, uint8_t out[static PL_SHA256_BYTES], s
     return digest(c, c->sha256, out, &in, 1);
 }
 
-pl_err pl_hmac(struct pl_crypto *c, uint8_t out[static PL_SHA256_BYTES], struct pl_span key,
-               const struct pl_span *parts, size_t n)
+static pl_err hmac(struct pl_crypto *c, uint8_t *out, struct pl_span key,
+                   const struct pl_span *parts, size_t n)
 {
-    static const uint8_t none[1];
     size_t got = 0;
-    PL_REQUIRE(EVP_MAC_init(c->mac, key.n ? key.p : none, key.n, NULL) == 1, CRYPTO_FAILED);
+    PL_REQUIRE(EVP_MAC_init(c->mac, key.n ? key.p : no_key, key.n, NULL) == 1, CRYPTO_FAILED);
     for (size_t i = 0; i < n; i++)
         PL_REQUIRE(EVP_MAC_update(c->mac, parts[i].p, parts[i].n) == 1, CRYPTO_FAILED);
     PL_REQUIRE(EVP_MAC_final(c->mac, out, &got, PL_SHA256_BYTES) == 1, CRYPTO_FAILED);
     PL_REQUIRE(got == PL_SHA256_BYTES, CRYPTO_FAILED);
     return PL_OK;
+}
+
+/* The context is kept, and would keep the key: it gets another one. */
+pl_err pl_hmac(struct pl_crypto *c, uint8_t out[static PL_SHA256_BYTES], struct pl_span key,
+               const struct pl_span *parts, size_t n)
+{
+    pl_err e = hmac(c, out, key, parts, n);
+    PL_REQUIRE(EVP_MAC_init(c->mac, no_key, sizeof(no_key), NULL) == 1, CRYPTO_FAILED);
+    return e;
 }
 
 pl_err pl_hkdf(struct pl_crypto *c, uint8_t *out, size_t out_n, struct pl_span ikm,

@@ -135,8 +135,9 @@ void quote_job_free(struct quote_job *j)
 
 pl_err evidence_queue(struct vaultd *vd, struct quote_job *job)
 {
+    const unsigned most = job->shown ? QUOTE_QUEUE : QUOTE_QUEUE_STRANGERS;
     pthread_mutex_lock(&vd->quote_mutex);
-    bool room = vd->queued < QUOTE_QUEUE && !vd->ending;
+    bool room = vd->queued < most && !vd->ending;
     if (room) {
         job->next = NULL;
         *vd->queue_end = job;

@@ -137,6 +137,7 @@ static pl_err queue_own(struct pl_conn *c, uint32_t stream, const struct client 
     j->worker = pl_worker_index(w->w);
     j->conn = pl_conn_id_of(c);
     j->stream = stream;
+    j->shown = cl->peer.claims != NULL;
     j->body = pl_wr_heap(PL_NET_REQUEST_MAX);
     pl_err e = pl_session_own_binding(w->env.crypto, &cl->session, j->binding);
     if (e == PL_OK)

@@ -32,6 +32,7 @@ enum {
     LEAF_RENEW_MS = 12 * 3600 * 1000,
     LEAF_BACKDATE_S = 300, /* of not_before: the other side's clock may be behind */
     QUOTE_QUEUE = 64,      /* sessions that wait for a quote; more: 429 */
+    QUOTE_QUEUE_STRANGERS = QUOTE_QUEUE / 2, /* so long that callers without evidence may join it */
     QUOTE_TIMEOUT_MS = 10000,
     VERDICTS = 1024,
     ROOT_ARENA_BYTES = 64 * 1024,
@@ -59,6 +60,7 @@ struct quote_job {
     unsigned worker;
     pl_conn_id conn;
     uint32_t stream;
+    bool shown; /* the caller's own evidence was verified */
     uint8_t binding[PL_BINDING_BYTES];
     pl_err err;
     struct pl_wr body; /* the answer */

@@ -167,19 +167,21 @@ static struct pl_conn *conn_new(struct pl_worker *w, const struct net_accepted *
     return NULL;
 }
 
-/* Room for one more: the oldest idle stranger goes, else the oldest handshake, if it had a while.
- */
+/* Room for one more, if it had a while: the stranger that was idle for longest goes, else the
+ * oldest handshake, else whoever with a certificate was idle for longest (anybody can make one). */
 static bool make_room(struct pl_worker *w)
 {
+    static const enum net_list order[] = {NET_IDLE_STRANGER, NET_HANDSHAKING, NET_IDLE_KNOWN};
     if (w->conns < w->conns_max)
         return true;
-    struct pl_conn *c = w->lists[NET_IDLE_STRANGER].first;
-    if (!c)
-        c = w->lists[NET_HANDSHAKING].first;
-    if (!c || w->now_ms - c->since_ms < NET_TICK_MS)
-        return false;
-    conn_end(c, PL_FAIL(NET_STREAMS));
-    return true;
+    for (size_t i = 0; i < sizeof(order) / sizeof(*order); i++) {
+        struct pl_conn *c = w->lists[order[i]].first;
+        if (!c || w->now_ms - c->since_ms < NET_TICK_MS)
+            continue;
+        conn_end(c, PL_FAIL(NET_STREAMS));
+        return true;
+    }
+    return false;
 }
 
 void pl_conn_adopt(struct pl_worker *w, const struct net_accepted *a)

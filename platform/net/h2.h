@@ -19,6 +19,7 @@
 enum {
     PL_H2_ARENA = 8 * 1024,
     PL_H2_FRAME_ROOM = 2 * (9 + 16384), /* room that pl_h2_send needs: DATA and what follows it */
+    PL_H2_PART = 16, /* of what the thread has left for bodies: a connection's most */
     PL_H2_CALM = 1000,
     PL_H2_CALM_PER_S = 200,
     PL_H2_TINY = 64, /* DATA shorter than this, not the last, costs a point */
@@ -31,7 +32,7 @@ struct pl_h2_pool {
     struct pl_h2_free {
         void *head;
         unsigned n;
-    } kept[4]; /* a size class each */
+    } kept[5]; /* a size class each */
 };
 void pl_h2_pool_init(struct pl_h2_pool *p, size_t max_bytes);
 void pl_h2_pool_free(struct pl_h2_pool *p); /* nothing may be taken any more (asserted) */

@@ -18,6 +18,7 @@ enum {
     PL_NET_HEAD_MAX = 6 * 1024,         /* method, path and the accepted headers together */
     PL_NET_STREAMS_MAX = 100,           /* open at a time, a connection */
     PL_NET_CONN_BODY_MAX = 2048 * 1024, /* bodies held for one connection, both directions */
+    PL_NET_POOL_BYTES = 64 << 20,       /* bodies held by one worker for all its connections */
     PL_NET_CONNECTIONS = 10000,
     PL_NET_HANDSHAKE_MS = 5000,
     PL_NET_IDLE_MS = 120000,

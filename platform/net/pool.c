@@ -8,10 +8,8 @@ static const struct {
     size_t bytes;
     unsigned keep;
 } classes[] = {
-    {PL_H2_ARENA, 128},
-    {64 * 1024, 8},
-    {PL_NET_REQUEST_MAX, 2},
-    {PL_NET_RESPONSE_MAX, 0},
+    {PL_H2_ARENA, 128},      {16 * 1024, 16},          {64 * 1024, 8},
+    {PL_NET_REQUEST_MAX, 2}, {PL_NET_RESPONSE_MAX, 0},
 };
 enum { CLASSES = sizeof(classes) / sizeof(*classes) };
 _Static_assert(CLASSES == sizeof(((struct pl_h2_pool *)0)->kept) / sizeof(struct pl_h2_free),

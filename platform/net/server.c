@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BACKLOG = 4096, ACCEPTS = 64, BODY_BYTES = 64 * 1024 * 1024 };
+enum { BACKLOG = 4096, ACCEPTS = 64 };
 
 /* ---- Addresses --------------------------------------------------------------------------------
  */
@@ -70,7 +70,7 @@ static void defaults(struct pl_server_config *c)
     c->response_ms = c->response_ms ? c->response_ms : PL_NET_RESPONSE_MS;
     c->parked_ms = c->parked_ms ? c->parked_ms : PL_NET_PARKED_MS;
     c->requests_burst = c->requests_burst ? c->requests_burst : c->requests_per_s;
-    c->body_bytes = c->body_bytes ? c->body_bytes : BODY_BYTES;
+    c->body_bytes = c->body_bytes ? c->body_bytes : PL_NET_POOL_BYTES;
 }
 
 static pl_err listen_on(struct pl_server *s)

@@ -5,12 +5,15 @@
 enum { ARENA_ROOM = PL_H2_ARENA - sizeof(struct h2_stream) };
 _Static_assert(PL_NET_HEAD_MAX + 512 <= ARENA_ROOM, "headers and a small body fit an arena");
 
-/* A block within the connection's budget and the thread's. */
+/* A block within the connection's budget and the thread's. The less the thread has left, the less
+ * one connection may hold: those who hold much cannot take all, and a small request always finds
+ * room. */
 static void *take(struct pl_h2 *h, size_t n, size_t *out_cap)
 {
-    size_t cap = 0;
+    size_t cap = 0, part = (h->cfg.pool->max - h->cfg.pool->used) / PL_H2_PART;
+    size_t most = part < PL_NET_CONN_BODY_MAX ? part : PL_NET_CONN_BODY_MAX;
     void *p = pl_h2_pool_take(h->cfg.pool, n, &cap);
-    if (p && cap > PL_NET_CONN_BODY_MAX - h->body_bytes) {
+    if (p && cap + h->body_bytes > most) {
         pl_h2_pool_give(h->cfg.pool, p, cap, 0);
         return NULL;
     }

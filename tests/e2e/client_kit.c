@@ -1,7 +1,7 @@
 /* What a caller without this project's client needs to talk to a vault: a key, a certificate that
  * is valid now, and a configuration that lets anyone create. Written into the folder argv[1]:
  * key.der (PKCS #8), cert.der, spki (hex), config.json (signed). With argv[2], the certificate ends
- * that many seconds from now. */
+ * that many seconds from now; with argv[3], it carries an extension of so many bytes. */
 #include "attest/ratls.h"
 #include "platform/platform.h"
 #include "policy/config.h"
@@ -16,6 +16,7 @@ struct kit {
     uint8_t spki[PL_SPKI_MAX], spki_sha256[32];
     size_t spki_n;
     int64_t ends_in_s;
+    size_t ballast;
 };
 
 static pl_err put(const char *dir, const char *name, struct pl_span bytes)
@@ -48,8 +49,14 @@ static pl_err write_key(const struct kit *k, const char *dir)
 
 static pl_err write_cert(const struct kit *k, const char *dir)
 {
-    struct pl_wr der PL_CLEANUP(pl_wr_free) = pl_wr_heap(PL_RATLS_MAX);
+    static const uint8_t oid[] = {0x2a, 3, 4};
+    static uint8_t ballast[1 << 17];
+    struct pl_wr der PL_CLEANUP(pl_wr_free) = pl_wr_heap(sizeof(ballast) + 4096);
+    struct pl_wr ext PL_CLEANUP(pl_wr_free) = pl_wr_heap(sizeof(ballast) + 4096);
     struct pl_ratls_new n = {.name = "test client", .serial = {1}};
+    if (k->ballast && k->ballast < sizeof(ballast))
+        pl_ratls_put_extension(&ext, PL_ARR(oid), pl_span(ballast, k->ballast));
+    n.extensions = pl_wr_span(&ext);
     int64_t now;
     PL_TRY(pl_clock_wall(&now));
     n.valid = (struct pl_period){now - 3600, now + k->ends_in_s};
@@ -65,7 +72,8 @@ static pl_err write_config(const struct kit *k, const char *dir)
     snprintf(text, sizeof(text),
              "{\"pleiad_config\":1,\"serial\":1,\"name\":\"test\","
              "\"authority\":{\"at_least\":1,\"keys\":[\"%s\"]},"
-             "\"create\":{\"allow\":[{\"kind\":\"anyone\"}]},"
+             "\"create\":{\"allow\":[{\"kind\":\"anyone\"}],\"keys_of_anyone\":1000000,"
+             "\"keys_per_owner\":1000000},"
              "\"time\":\"host\",\"witnesses\":{\"f\":0,\"list\":[]}}",
              spki);
     PL_TRY(pl_config_sign(k->c, &doc, pl_span_str(text), &k->key, 1));
@@ -83,7 +91,8 @@ static pl_err run(struct kit *k, const char *dir)
 
 int main(int argc, char **argv)
 {
-    struct kit k = {.ends_in_s = argc > 2 ? strtol(argv[2], NULL, 10) : 20 * 3600};
+    struct kit k = {.ends_in_s = argc > 2 ? strtol(argv[2], NULL, 10) : 20 * 3600,
+                    .ballast = argc > 3 ? strtoul(argv[3], NULL, 10) : 0};
     pl_err e = argc > 1 ? run(&k, argv[1]) : PL_FAIL(BUG);
     if (e != PL_OK)
         fprintf(stderr, "client_kit: %s\n", pl_code_name(pl_err_code(e)));

@@ -119,7 +119,7 @@ void shuttle(void)
 
 bool both(void)
 {
-    bool ok = start(&server, true, 8 * 1024 * 1024) && start(&client, false, 8 * 1024 * 1024);
+    bool ok = start(&server, true, 64 * 1024 * 1024) && start(&client, false, 64 * 1024 * 1024);
     if (ok)
         shuttle();
     return ok;
@@ -251,7 +251,7 @@ bool raw_start(void)
     pl_wr_free(&said);
     said = pl_wr_heap(64 * 1024 * 1024);
     open_raw();
-    return start(&server, true, 8 * 1024 * 1024);
+    return start(&server, true, 64 * 1024 * 1024);
 }
 
 /* The title of the problem that stream got. */

@@ -194,7 +194,7 @@ TEST(admission_is_asked_before_the_body)
 TEST(the_pool_is_a_limit_with_an_answer)
 {
     static uint8_t body[PL_NET_REQUEST_MAX];
-    NEED(start(&server, true, 100 * 1024) && start(&client, false, 8 * 1024 * 1024));
+    NEED(start(&server, true, 1024 * 1024) && start(&client, false, 64 * 1024 * 1024));
     shuttle();
     ask(PL_ARR(body));
     shuttle();

@@ -495,6 +495,29 @@ TEST(idle_connections_end_and_strangers_make_room)
     unserve(1000);
 }
 
+/* A certificate is nothing special: anybody makes one. Ten of them idle keep nobody out. */
+TEST(idle_callers_with_certificates_make_room_too)
+{
+    struct pl_client *cl;
+    struct asker a[12] = {0};
+    NEED(serve(&(struct pl_server_config){
+        .workers = 1, .connections = 10, .connections_per_peer = 100, .idle_ms = 60000}));
+    NEED(CHECK_OK(pl_client_new(&cl, pair_crypto)));
+    for (unsigned i = 0; i < 10; i++)
+        NEED(dial(cl, &a[i], client_ctx, NULL));
+    WAIT(__atomic_load_n(&established, __ATOMIC_SEQ_CST) == 10);
+    poll(NULL, 0, 300); /* a place must be held for a quarter of a second before it can be lost */
+    struct pl_link *l = dial(cl, &a[10], client_ctx, NULL);
+    NEED(l);
+    ask(l, "/echo", PL_LIT("x"), 5000);
+    pl_client_run(cl, have_all, &a[10], 5000);
+    CHECK(a[10].answers == 1);
+    pl_client_run(cl, is_closed, &a[0], 5000);
+    CHECK(a[0].closes == 1 && a[5].closes == 0);
+    pl_client_free(cl);
+    unserve(1000);
+}
+
 TEST(one_address_has_its_share)
 {
     int fds[8];
