@@ -13,7 +13,7 @@
 #include "platform/tee/tee.h"
 #include "platform/trust/trust.h"
 #include "pleiad/pleiad.h"
-#include "policy/grant.h"
+#include "client/owner_grant.h"
 #include "policy/policy.h"
 #include "shamir/shamir.h"
 

@@ -1,7 +1,7 @@
 /* Bringing a constellation up. Everything is kept, so that a second `up` is a reboot of it all. */
 #include "platform/platform.h"
 #include "policy/config.h"
-#include "policy/grant.h"
+#include "client/owner_grant.h"
 #include "tools/client.h"
 #include "tools/dev.h"
 

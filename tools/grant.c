@@ -1,6 +1,6 @@
 /* pleiad grant: let an app make keys in the owner's name. */
 #include "platform/platform.h"
-#include "policy/grant.h"
+#include "client/owner_grant.h"
 #include "tools/client.h"
 
 #include <stdio.h>

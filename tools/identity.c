@@ -1,6 +1,6 @@
 /* pleiad identity: the owner's root key, and the anchor that names it to apps. */
 #include "platform/platform.h"
-#include "policy/grant.h"
+#include "client/owner_grant.h"
 #include "tools/client.h"
 
 #include <stdio.h>

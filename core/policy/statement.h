@@ -47,6 +47,7 @@
 #ifndef PL_POLICY_STATEMENT_H
 #define PL_POLICY_STATEMENT_H
 
+#include "attest/carrier.h"
 #include "policy/policy.h"
 
 enum {
@@ -181,5 +182,20 @@ PL_CHECKED pl_err pl_grant_covers(struct pl_crypto *c, const struct pl_statement
 /* Is the caller the app (profile_sha256 of a profile in p) or client (requester) named? */
 bool pl_grant_names(const struct pl_policy *p, const struct pl_caller *who, bool is_profile,
                     const uint8_t subject[static 32]);
+
+/* ---- For readers of what statements travel in -------------------------------------------------
+ */
+
+/* pl_carrier_read and pl_carrier_verify for statements: their size, and STATEMENT_FORM for what is
+ * wrong with the carrier. */
+PL_CHECKED pl_err pl_statement_unpack(struct pl_crypto *c, struct pl_carrier *out,
+                                      struct pl_span text);
+PL_CHECKED pl_err pl_statement_signed(struct pl_crypto *c, const struct pl_carrier *carrier,
+                                      const char *typ);
+/* STATEMENT_TARGET unless one of its targets is this act at this vault. */
+PL_CHECKED pl_err pl_statement_covers_target(struct pl_crypto *c, const struct pl_statement *s,
+                                             const struct pl_act *act);
+/* 64 lower-case hex digits. */
+bool pl_statement_hex(struct pl_json *j, uint8_t out[static 32]);
 
 #endif

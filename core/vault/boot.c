@@ -7,7 +7,7 @@ static pl_err write_change(struct pl_vault *v, const struct pl_log *log, struct 
 {
     struct pl_wr w PL_CLEANUP(pl_wr_free) = pl_wr_heap(PL_ENTRY_BODY_MAX);
     PL_TRY(pl_change_write(&w, ch));
-    PL_TRY(pl_vault_reserve(v, ch));
+    PL_TRY(pl_vault_reserve(v, ch, NULL));
     PL_TRY(log->room(log->ctx, 1, w.n));
     pl_vault_apply(v, ch, log->append(log->ctx, ch->kind, pl_wr_span(&w)), NULL);
     return PL_OK;
@@ -17,6 +17,7 @@ pl_err pl_vault_boot(struct pl_vault *v, const struct pl_log *log, const struct 
 {
     struct change ch = {.kind = PL_ENTRY_BOOT, .now = boot->now, .count = boot->tail_cut_bytes};
     memcpy(ch.random, boot->random, sizeof(ch.random));
+    PL_REQUIRE(v->applied >= v->until, SNAPSHOT_STATE); /* the log ends before its snapshot does */
     return write_change(v, log, &ch);
 }
 

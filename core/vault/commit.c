@@ -202,9 +202,10 @@ static pl_err perform(struct pl_vault *v, struct pl_turn *t, const struct pl_log
     uint64_t index = 0;
     struct record *fresh = NULL;
     PL_TRY(write_entry(t));
-    PL_TRY(pl_vault_reserve(v, &t->change));
     PL_TRY(next_record(v, t, &fresh));
-    pl_err e = append(t, log, &index);
+    pl_err e = pl_vault_reserve(v, &t->change, fresh);
+    if (e == PL_OK)
+        e = append(t, log, &index);
     if (e != PL_OK) {
         pl_record_put(fresh);
         return e;
@@ -271,15 +272,15 @@ static void share_policy(const struct pl_vault *v, struct pl_turn *t)
     t->change.policy = pl_policy_text(same->policy);
 }
 
-pl_err pl_turn_commit(struct pl_vault *v, struct pl_turn *t, const struct pl_env *env,
-                      const struct pl_log *log, uint64_t *out_wait)
+pl_err pl_turn_commit(struct pl_vault *v, struct pl_turn *t, const struct pl_log *log,
+                      uint64_t *out_wait)
 {
     uint64_t index = 0;
     *out_wait = 0;
     PL_REQUIRE(v->config == t->config, TURN_AGAIN);
     PL_REQUIRE(v->config, UNBORN);
     if (t->call.op == PL_OP_LIST)
-        return pl_commit_list(v, t, env, log, out_wait);
+        return pl_commit_list(v, t, log, out_wait);
     if (t->call.has_handle)
         PL_REQUIRE(pl_vault_find(v, t->call.handle) == t->record, TURN_AGAIN);
     else
@@ -307,8 +308,7 @@ void pl_turn_refused(struct pl_vault *v, struct pl_turn *t, const struct pl_log 
     log_refusal(v, t, log, why, out_wait);
 }
 
-pl_err pl_turn_failed(struct pl_vault *v, struct pl_turn *t, const struct pl_log *log, pl_err why,
-                      uint64_t *out_wait)
+pl_err pl_turn_failed(struct pl_turn *t, const struct pl_log *log, pl_err why, uint64_t *out_wait)
 {
     struct change ch = t->change;
     ch.kind = PL_ENTRY_FAILED;
@@ -318,7 +318,6 @@ pl_err pl_turn_failed(struct pl_vault *v, struct pl_turn *t, const struct pl_log
     ch.has_grant = ch.has_idem = false;
     t->entry.n = 0;
     PL_TRY(pl_change_write(&t->entry, &ch));
-    PL_TRY(pl_vault_reserve(v, &ch));
     PL_TRY(log->room(log->ctx, 1, t->entry.n));
     *out_wait = 1 + log->append(log->ctx, ch.kind, pl_wr_span(&t->entry));
     return PL_OK;

@@ -8,7 +8,8 @@
 enum {
     PRINCIPALS_TEXT = 512, /* names of matched principals in an entry, comma separated */
     LAPSE_MAX = 256,       /* keys that one entry ends */
-    SWEEP_STEP = 4096,     /* slots looked at while the mutex is held */
+    SWEEP_STEP = 64,       /* keys looked at while the mutex is held */
+    SWEEP_PARTS = 2,       /* and parts of tables */
     FLOOR_STEP_S = 60,     /* the floor of time rises by this at least, or with a lapse */
     SNAPSHOT_ITEM_MAX = 512 * 1024,
 };
@@ -140,6 +141,24 @@ PL_CHECKED pl_err pl_record_seal(struct pl_crypto *c, uint8_t *out,
 PL_CHECKED pl_err pl_record_open(struct pl_crypto *c, uint8_t *out,
                                  const struct pl_vault_keys *keys, const struct record *r);
 
+/* ---- order.c ------------------------------------------------------------------------------------
+ */
+
+enum { ORDER_CHUNK = 128 };
+struct order {
+    struct chunk {
+        unsigned n; /* never 0 while it is listed */
+        struct record *at[ORDER_CHUNK];
+    } * *chunk, *spare;
+    size_t chunks, cap;
+};
+PL_CHECKED pl_err pl_order_reserve(struct order *o);
+void pl_order_append(struct order *o, struct record *r);
+/* The first `max` records created at entry `born` or later, not counted; how many. */
+size_t pl_order_from(const struct order *o, struct record **out, size_t max, uint64_t born);
+void pl_order_replace(struct order *o, struct record *old, struct record *with); /* NULL: goes */
+void pl_order_free(struct order *o); /* and puts its records */
+
 /* ---- state.c ------------------------------------------------------------------------------------
  */
 
@@ -149,14 +168,9 @@ struct idem_value {
     int64_t ends_s;
 };
 struct grant_value {
-    uint64_t used;
+    uint64_t used, last; /* the entry that used it last */
     int64_t exp_s;
 };
-struct listed {
-    uint64_t born;
-    struct record *record; /* NULL: gone */
-};
-
 struct pl_vault {
     struct pl_vault_self self;
     struct pl_config *config; /* NULL: unborn */
@@ -172,11 +186,14 @@ struct pl_vault {
     struct pl_map callers;  /* caller -> uint64_t remembered requests */
     struct pl_map owners;   /* owner -> uint64_t keys */
     struct pl_map policies; /* digest -> struct policy_ref *, not counted */
-    struct listed *order;   /* by creation */
-    size_t order_n, order_cap;
-    size_t sweep_order, sweep[3]; /* where the next sweep goes on: spent, grants, idem */
-    struct pl_wr loading;         /* replay: part of a snapshot's item */
-    struct pl_wr material;        /* replay: of the last MATERIAL entry: handle, sealed bytes */
+    struct order order;
+    uint64_t sweep_order; /* where the next sweep goes on */
+    size_t sweep_part;
+    /* A snapshot is read from a state that changes meanwhile: it holds all that the entries below
+     * `applied` did, and perhaps some of what those below `until` did. Replay does these again. */
+    uint64_t applied, until;
+    struct pl_wr loading;  /* replay: part of a snapshot's item */
+    struct pl_wr material; /* replay: of the last MATERIAL entry: handle, sealed bytes */
 };
 
 /* What a request for a key that is not there is decided against, and always the same: the policy of
@@ -186,7 +203,8 @@ struct policy_ref *pl_vault_decoy(const struct pl_vault *v,
 struct record *pl_vault_find(const struct pl_vault *v,
                              const uint8_t handle[static PL_HANDLE_BYTES]);
 /* Makes room for everything that applying ch can need. */
-PL_CHECKED pl_err pl_vault_reserve(struct pl_vault *v, const struct change *ch);
+PL_CHECKED pl_err pl_vault_reserve(struct pl_vault *v, const struct change *ch,
+                                   const struct record *fresh);
 /* The only writer of state. `fresh` is the record that a CREATE puts in place or a changed copy
  * that the caller made (one reference, taken over); NULL where no record changes. Room was
  * reserved. */
@@ -202,8 +220,6 @@ PL_CHECKED pl_err pl_vault_next_record(const struct pl_vault *v, struct record *
 struct policy_ref *pl_vault_policy(const struct pl_vault *v, const uint8_t sha256[static 32]);
 PL_CHECKED pl_err pl_policy_ref_load(struct policy_ref **out, struct pl_crypto *c,
                                      struct pl_span text, struct pl_refusal *why);
-/* The first place in the order whose key was created at entry `born` or later. */
-size_t pl_vault_order_from(const struct pl_vault *v, uint64_t born);
 /* `s` seconds after now at the latest; for ever when the time is not known. */
 int64_t pl_ends_after(struct pl_interval now, int64_t s);
 /* It is certain that time has ended it. Such a key is as good as gone, swept or not. */
@@ -221,8 +237,12 @@ struct permit {
     uint64_t index;
 };
 
-PL_CHECKED pl_err pl_commit_list(struct pl_vault *v, struct pl_turn *t, const struct pl_env *env,
-                                 const struct pl_log *log, uint64_t *out_wait);
+/* list.c: takes a page of keys; chooses what the caller may see, without the lock; writes it down.
+ */
+void pl_begin_list(struct pl_vault *v, struct pl_turn *t);
+void pl_prepare_list(struct pl_turn *t, const struct pl_env *env);
+PL_CHECKED pl_err pl_commit_list(struct pl_vault *v, struct pl_turn *t, const struct pl_log *log,
+                                 uint64_t *out_wait);
 
 struct pl_turn {
     struct pl_call call;
@@ -247,10 +267,10 @@ struct pl_turn {
     struct pl_wr entry;
     struct permit permit;
     struct pl_decision decision;
-    bool pending;  /* happened in memory only: the log is locked */
-    bool answered; /* idempotent: the answer comes from state, nothing is done again */
-    size_t listed;
-    struct record *list[PL_LIST_PAGE];
+    bool pending;          /* happened in memory only: the log is locked */
+    bool answered;         /* idempotent: the answer comes from state, nothing is done again */
+    size_t looked, listed; /* list: keys of this page, counted; those that may be shown */
+    struct record *look[PL_LIST_PAGE], *list[PL_LIST_PAGE];
     uint64_t next_page;
     struct pl_refusal why;
     char rule[64], principals[PRINCIPALS_TEXT];

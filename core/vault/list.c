@@ -16,27 +16,31 @@ static bool may_list(const struct record *r, const struct pl_turn *t, const stru
     return pl_policy_evaluate(r->policy->policy, &f, NULL).verdict == PL_ALLOW;
 }
 
-/* Looks at the next PL_LIST_PAGE keys of the order, not at the next that match: the time under the
- * mutex is the same for everybody. next_page is 0 at the end. */
-static void walk(struct pl_vault *v, struct pl_turn *t, const struct pl_env *env)
+/* The next PL_LIST_PAGE keys, not the next that match: the time under the mutex is the same for
+ * everybody. Pages go by creation, which changes for no key: whatever is made or destroyed between
+ * two pages, each key that stays is on exactly one. next_page is 0 at the end. */
+void pl_begin_list(struct pl_vault *v, struct pl_turn *t)
 {
-    size_t i = pl_vault_order_from(v, t->call.page);
-    for (size_t n = 0; i < v->order_n && n < PL_LIST_PAGE; i++, n++) {
-        struct record *r = v->order[i].record;
-        if (!r || !may_list(r, t, env))
-            continue;
-        pl_record_get(r);
-        t->list[t->listed++] = r;
-    }
-    t->next_page = i < v->order_n ? v->order[i].born : 0;
+    struct record *next;
+    t->looked = pl_order_from(&v->order, t->look, PL_LIST_PAGE, t->call.page);
+    for (size_t i = 0; i < t->looked; i++)
+        pl_record_get(t->look[i]);
+    if (t->looked && pl_order_from(&v->order, &next, 1, t->look[t->looked - 1]->born + 1))
+        t->next_page = next->born;
 }
 
-pl_err pl_commit_list(struct pl_vault *v, struct pl_turn *t, const struct pl_env *env,
-                      const struct pl_log *log, uint64_t *out_wait)
+void pl_prepare_list(struct pl_turn *t, const struct pl_env *env)
+{
+    for (size_t i = 0; i < t->looked; i++)
+        if (may_list(t->look[i], t, env))
+            t->list[t->listed++] = t->look[i];
+}
+
+pl_err pl_commit_list(struct pl_vault *v, struct pl_turn *t, const struct pl_log *log,
+                      uint64_t *out_wait)
 {
     struct change *ch = &t->change;
     PL_REQUIRE(t->peer.has_key || t->peer.claims, DENIED);
-    walk(v, t, env);
     t->permit = (struct permit){true, PL_OP_LIST, NULL, 0};
     if (t->listed == 0) { /* nothing was shown: whoever has a certificate writes no log with it */
         v->strangers++;
@@ -46,11 +50,8 @@ pl_err pl_commit_list(struct pl_vault *v, struct pl_turn *t, const struct pl_env
     ch->count = t->listed;
     t->entry.n = 0;
     PL_TRY(pl_change_write(&t->entry, ch));
-    PL_TRY(pl_vault_reserve(v, ch));
     PL_TRY(log->room(log->ctx, 1, t->entry.n));
-    uint64_t index = log->append(log->ctx, ch->kind, pl_wr_span(&t->entry));
-    pl_vault_apply(v, ch, index, NULL);
-    t->permit.index = index;
-    *out_wait = index + 1;
+    t->permit.index = log->append(log->ctx, ch->kind, pl_wr_span(&t->entry));
+    *out_wait = t->permit.index + 1;
     return PL_OK;
 }

@@ -230,8 +230,9 @@ static pl_err prepare(struct pl_turn *t, const struct pl_env *env)
         e = read_body(t, env, &m);
     if (e == PL_OK && t->call.op == PL_OP_CREATE)
         e = prepare_birth(t, env, &m);
-    /* A list is decided key by key, under the lock; a refused birth or an empty vault has no policy
-     * to ask. */
+    if (e == PL_OK && t->call.op == PL_OP_LIST)
+        pl_prepare_list(t, env);
+    /* A list is decided key by key; a refused birth or an empty vault has no policy to ask. */
     if (!t->policy || (e != PL_OK && t->call.op == PL_OP_CREATE))
         return e;
     describe_act(t, env);

@@ -50,16 +50,26 @@ static pl_err replay_create(struct pl_vault *v, struct pl_crypto *c, struct chan
     uint8_t digest[32];
     struct policy_ref *policy;
     struct pl_span m = pl_wr_span(&v->material);
-    PL_REQUIRE(ch->has_handle && !pl_vault_find(v, ch->handle), ENTRY_BODY);
+    struct record *r = ch->has_handle ? pl_vault_find(v, ch->handle) : NULL;
+    if (r && r->born == index && index < v->until) {
+        pl_vault_apply(v, ch, index, NULL);
+        return PL_OK;
+    }
+    PL_REQUIRE(ch->has_handle && !r, ENTRY_BODY);
     PL_REQUIRE(m.n > PL_HANDLE_BYTES && memcmp(m.p, ch->handle, PL_HANDLE_BYTES) == 0, ENTRY_BODY);
     ch->sealed = pl_span_sub(m, PL_HANDLE_BYTES, m.n - PL_HANDLE_BYTES);
     PL_TRY(pl_sha256_one(c, digest, ch->sealed));
     PL_REQUIRE(memcmp(digest, ch->sealed_sha256, sizeof(digest)) == 0, ENTRY_BODY);
     PL_TRY(pl_vault_policy_of(v, &policy, c, ch->policy));
-    struct record *r = pl_record_new(ch, policy, index);
+    r = pl_record_new(ch, policy, index);
     if (!r) {
         pl_policy_put(policy);
         return PL_FAIL(NO_MEMORY);
+    }
+    pl_err e = pl_vault_reserve(v, ch, r);
+    if (e != PL_OK) {
+        pl_record_put(r);
+        return e;
     }
     pl_vault_apply(v, ch, index, r);
     v->material.n = 0;
@@ -77,19 +87,34 @@ static pl_err replay_config(struct pl_vault *v, struct pl_crypto *c, const struc
     return PL_OK;
 }
 
+/* The snapshot was read after this entry had changed its record, or ended it. */
+static bool done_before(const struct pl_vault *v, const struct change *ch, uint64_t index)
+{
+    const struct record *r = ch->has_handle ? pl_vault_find(v, ch->handle) : NULL;
+    return index < v->until && (!r || index <= r->last);
+}
+
+static pl_err replay(struct pl_vault *v, struct pl_crypto *c, struct change *ch, uint64_t index)
+{
+    struct record *next = NULL;
+    if (ch->kind == PL_ENTRY_REFUSED || ch->kind == PL_ENTRY_FAILED || ch->kind == PL_ENTRY_LIST)
+        return PL_OK; /* these only tell */
+    PL_TRY(pl_vault_reserve(v, ch, NULL));
+    if (ch->kind == PL_ENTRY_CREATE)
+        return replay_create(v, c, ch, index);
+    if (ch->kind == PL_ENTRY_CONFIG)
+        return replay_config(v, c, ch, index);
+    if (!done_before(v, ch, index))
+        PL_TRY(pl_vault_next_record(v, &next, ch, index));
+    pl_vault_apply(v, ch, index, next);
+    return PL_OK;
+}
+
 pl_err pl_vault_replay(struct pl_vault *v, struct pl_crypto *c, const struct pl_entry *entry)
 {
     struct change ch;
-    struct record *next;
     if (entry->kind == PL_ENTRY_MATERIAL)
         return take_material(v, entry);
     PL_TRY(pl_change_read(&ch, entry));
-    PL_TRY(pl_vault_reserve(v, &ch));
-    if (ch.kind == PL_ENTRY_CREATE)
-        return replay_create(v, c, &ch, entry->index);
-    if (ch.kind == PL_ENTRY_CONFIG)
-        return replay_config(v, c, &ch, entry->index);
-    PL_TRY(pl_vault_next_record(v, &next, &ch, entry->index));
-    pl_vault_apply(v, &ch, entry->index, next);
-    return PL_OK;
+    return replay(v, c, &ch, entry->index);
 }

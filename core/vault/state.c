@@ -38,9 +38,7 @@ void pl_vault_free(struct pl_vault *v)
 {
     if (!v)
         return;
-    for (size_t i = 0; i < v->order_n; i++)
-        pl_record_put(v->order[i].record);
-    free(v->order);
+    pl_order_free(&v->order);
     pl_map_free(&v->records);
     pl_map_free(&v->spent);
     pl_map_free(&v->grants);
@@ -72,66 +70,41 @@ struct policy_ref *pl_vault_decoy(const struct pl_vault *v,
                                   const uint8_t handle[static PL_HANDLE_BYTES])
 {
     uint8_t key[PL_MAP_KEY_BYTES];
+    struct record *first;
     handle_key(key, handle);
     struct record **r = pl_map_near(&v->records, key);
     if (r)
         return (*r)->policy;
-    return v->order_n ? v->order[v->order_n - 1].record->policy : NULL;
+    return pl_order_from(&v->order, &first, 1, 0) ? first->policy : NULL;
 }
 
-static pl_err reserve_order(struct pl_vault *v)
+static pl_err reserve_record(struct pl_vault *v, const struct record *r)
 {
-    if (v->order_n < v->order_cap)
-        return PL_OK;
-    size_t cap = v->order_cap ? v->order_cap * 2 : 64;
-    struct listed *more = realloc(v->order, cap * sizeof(*more));
-    PL_REQUIRE(more, NO_MEMORY);
-    v->order = more;
-    v->order_cap = cap;
-    return PL_OK;
+    uint8_t key[PL_MAP_KEY_BYTES];
+    const struct pl_policy *p = r->policy->policy;
+    handle_key(key, r->handle);
+    PL_TRY(pl_map_reserve(&v->records, key, 0));
+    PL_TRY(pl_map_reserve(&v->policies, pl_policy_sha256(p), 0));
+    for (size_t i = 0; i < pl_policy_principals(p); i++)
+        PL_TRY(pl_map_reserve(&v->owners, pl_policy_principal(p, i)->spki_sha256,
+                              PL_POLICY_PRINCIPALS));
+    return pl_order_reserve(&v->order);
 }
 
-pl_err pl_vault_reserve(struct pl_vault *v, const struct change *ch)
+pl_err pl_vault_reserve(struct pl_vault *v, const struct change *ch, const struct record *fresh)
 {
-    PL_TRY(pl_map_reserve(&v->spent, ch->spends));
-    PL_TRY(pl_map_reserve(&v->grants, 1));
-    PL_TRY(pl_map_reserve(&v->idem, 1));
-    PL_TRY(pl_map_reserve(&v->callers, 1));
-    PL_TRY(pl_map_reserve(&v->records, 1));
-    PL_TRY(pl_map_reserve(&v->policies, 1));
-    PL_TRY(pl_map_reserve(&v->owners, PL_POLICY_PRINCIPALS));
-    return reserve_order(v);
+    for (unsigned i = 0; i < ch->spends; i++)
+        PL_TRY(pl_map_reserve(&v->spent, ch->spent[i].sha256, ch->spends));
+    if (ch->has_grant)
+        PL_TRY(pl_map_reserve(&v->grants, ch->grant, 0));
+    if (ch->has_idem) {
+        PL_TRY(pl_map_reserve(&v->idem, ch->idem, 0));
+        PL_TRY(pl_map_reserve(&v->callers, ch->caller, 0));
+    }
+    return fresh ? reserve_record(v, fresh) : PL_OK;
 }
 
 /* ---- applying ---- */
-
-/* No hole at the end, and no more holes than keys in a long list. */
-static void compact(struct pl_vault *v)
-{
-    size_t n = 0;
-    while (v->order_n && !v->order[v->order_n - 1].record)
-        v->order_n--;
-    if (v->order_n < 64 || v->records.n * 2 > v->order_n)
-        return;
-    for (size_t i = 0; i < v->order_n; i++)
-        if (v->order[i].record)
-            v->order[n++] = v->order[i];
-    v->order_n = n;
-}
-
-/* The first place in the order whose index is at least `born`. */
-size_t pl_vault_order_from(const struct pl_vault *v, uint64_t born)
-{
-    size_t lo = 0, hi = v->order_n;
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        if (v->order[mid].born < born)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo;
-}
 
 static uint64_t *state_counter(struct pl_vault *v, enum pl_state s)
 {
@@ -148,7 +121,7 @@ static void count_state(struct pl_vault *v, enum pl_state s, int by)
 
 static void name_policy(struct pl_vault *v, struct policy_ref *p)
 {
-    if (p->home)
+    if (p->home || pl_vault_policy(v, pl_policy_sha256(p->policy)))
         return;
     *(struct policy_ref **)pl_map_put(&v->policies, pl_policy_sha256(p->policy)) = p;
     p->home = &v->policies;
@@ -176,10 +149,10 @@ void pl_vault_put_record(struct pl_vault *v, struct record *r)
     struct record **at = pl_map_put(&v->records, key);
     if (*at) {
         count_state(v, (*at)->state, -1);
-        v->order[pl_vault_order_from(v, r->born)].record = r;
+        pl_order_replace(&v->order, *at, r);
         pl_record_put(*at);
     } else {
-        v->order[v->order_n++] = (struct listed){r->born, r};
+        pl_order_append(&v->order, r);
         name_policy(v, r->policy);
         count_owners(v, r, 1);
     }
@@ -193,10 +166,9 @@ static void remove_record(struct pl_vault *v, struct record *r)
     handle_key(key, r->handle);
     count_state(v, r->state, -1);
     count_owners(v, r, -1);
-    v->order[pl_vault_order_from(v, r->born)].record = NULL;
+    pl_order_replace(&v->order, r, NULL);
     pl_map_remove(&v->records, key);
     pl_record_put(r);
-    compact(v);
 }
 
 static void remember_request(struct pl_vault *v, const struct change *ch, uint64_t index)
@@ -213,7 +185,7 @@ static void remember_request(struct pl_vault *v, const struct change *ch, uint64
     i->ends_s = pl_ends_after(ch->now, PL_IDEMPOTENCY_S);
 }
 
-static void spend(struct pl_vault *v, const struct change *ch)
+static void spend(struct pl_vault *v, const struct change *ch, uint64_t index)
 {
     for (unsigned i = 0; i < ch->spends; i++) {
         int64_t *exp = pl_map_put(&v->spent, ch->spent[i].sha256);
@@ -221,7 +193,8 @@ static void spend(struct pl_vault *v, const struct change *ch)
     }
     if (ch->has_grant) {
         struct grant_value *g = pl_map_put(&v->grants, ch->grant);
-        g->used++;
+        g->used += index > g->last; /* once an entry, replayed or not */
+        g->last = index > g->last ? index : g->last;
         if (ch->grant_exp_s > g->exp_s)
             g->exp_s = ch->grant_exp_s;
     }
@@ -256,7 +229,8 @@ pl_err pl_vault_next_record(const struct pl_vault *v, struct record **out, const
 void pl_vault_apply(struct pl_vault *v, const struct change *ch, uint64_t index,
                     struct record *fresh)
 {
-    spend(v, ch);
+    spend(v, ch, index);
+    v->applied = index >= v->applied ? index + 1 : v->applied;
     if (ch->kind == PL_ENTRY_LAPSE && ch->now.earliest_s > v->floor_s)
         v->floor_s = ch->now.earliest_s;
     if (fresh)

@@ -41,6 +41,8 @@ void pl_turn_begin(struct pl_vault *v, struct pl_turn *t, const struct pl_call *
     t->config = v->config;
     if (t->config)
         pl_config_get(t->config);
+    if (call->op == PL_OP_LIST)
+        pl_begin_list(v, t);
     if (!call->has_handle)
         return;
     t->record = pl_vault_find(v, call->handle);
@@ -54,9 +56,9 @@ void pl_turn_begin(struct pl_vault *v, struct pl_turn *t, const struct pl_call *
 void pl_turn_end(struct pl_vault *v, struct pl_turn *t)
 {
     (void)v;
-    for (size_t i = 0; i < t->listed; i++)
-        pl_record_put(t->list[i]);
-    t->listed = 0;
+    for (size_t i = 0; i < t->looked; i++)
+        pl_record_put(t->look[i]);
+    t->looked = t->listed = 0;
     t->permit.valid = false;
     pl_record_put(t->record);
     t->record = NULL;

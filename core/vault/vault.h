@@ -71,12 +71,18 @@ PL_CHECKED pl_err pl_vault_replay(struct pl_vault *v, struct pl_crypto *c,
 PL_CHECKED pl_err pl_vault_load(struct pl_vault *v, struct pl_crypto *c, struct pl_span chunk,
                                 bool last);
 
-/* A copy of the state for a snapshot: taken under the mutex, read without it. */
+/* A reading of the state for a snapshot, while it goes on changing: it begins with freeze, which
+ * is the place in the log from which replay goes on. Each step takes a little more, in some ten
+ * microseconds; what it took is read without the mutex. The file may count only when the entries
+ * below pl_frozen_until are durable: some of their effect may be in it. */
 struct pl_frozen;
 PL_CHECKED pl_err pl_vault_freeze(struct pl_vault *v, struct pl_frozen **out);
-/* The next bytes of the state; fewer than cap only at the end. Any one thread. */
+/* Under the mutex. False when everything was taken. */
+bool pl_frozen_step(struct pl_frozen *f, struct pl_vault *v);
+/* The next bytes; fewer than cap when another step is due. Any one thread. */
 PL_CHECKED pl_err pl_frozen_read(struct pl_frozen *f, uint8_t *out, size_t cap, size_t *out_n);
-void pl_frozen_free(struct pl_frozen *f); /* under the mutex; NULL allowed */
+uint64_t pl_frozen_until(const struct pl_frozen *f); /* after the last step */
+void pl_frozen_free(struct pl_frozen *f);            /* under the mutex; NULL allowed */
 
 /* ---- birth, start, stop: under the mutex, before and after requests -----------------------------
  */
@@ -164,15 +170,15 @@ void pl_turn_refused(struct pl_vault *v, struct pl_turn *t, const struct pl_log 
 /* Under the mutex. TURN_AGAIN: the record changed meanwhile; end, begin and prepare again, at most
  * three times. On success and on refusals that are logged, *out_wait entries must be durable before
  * the answer leaves. */
-PL_CHECKED pl_err pl_turn_commit(struct pl_vault *v, struct pl_turn *t, const struct pl_env *env,
-                                 const struct pl_log *log, uint64_t *out_wait);
+PL_CHECKED pl_err pl_turn_commit(struct pl_vault *v, struct pl_turn *t, const struct pl_log *log,
+                                 uint64_t *out_wait);
 /* Uses the permit; appends the response body. On error nothing of the key is in it; the caller then
  * commits a FAILED entry with pl_turn_failed. */
 PL_CHECKED pl_err pl_turn_finish(struct pl_turn *t, const struct pl_env *env, struct pl_wr *body,
                                  int *out_status);
 /* Under the mutex: what an earlier entry allowed did not happen. */
-PL_CHECKED pl_err pl_turn_failed(struct pl_vault *v, struct pl_turn *t, const struct pl_log *log,
-                                 pl_err why, uint64_t *out_wait);
+PL_CHECKED pl_err pl_turn_failed(struct pl_turn *t, const struct pl_log *log, pl_err why,
+                                 uint64_t *out_wait);
 /* Under the mutex: references back, secrets wiped. */
 void pl_turn_end(struct pl_vault *v, struct pl_turn *t);
 

@@ -157,7 +157,7 @@ static pl_err decide(struct worker *w, const struct pl_call *call, const struct 
             e = pl_turn_prepare(w->turn, &w->env);
         pthread_mutex_lock(&vd->mutex);
         if (e == PL_OK)
-            e = pl_turn_commit(vd->vault, w->turn, &w->env, &vd->log, out_wait);
+            e = pl_turn_commit(vd->vault, w->turn, &vd->log, out_wait);
         else
             pl_turn_refused(vd->vault, w->turn, &vd->log, e, out_wait);
         pthread_mutex_unlock(&vd->mutex);
@@ -173,7 +173,7 @@ static void failed(struct worker *w, pl_err why, uint64_t *out_wait)
 {
     struct vaultd *vd = w->vd;
     pthread_mutex_lock(&vd->mutex);
-    pl_err e = pl_turn_failed(vd->vault, w->turn, &vd->log, why, out_wait);
+    pl_err e = pl_turn_failed(w->turn, &vd->log, why, out_wait);
     pthread_mutex_unlock(&vd->mutex);
     if (e != PL_OK)
         pl_event_error("failed-entry", NULL, e);

@@ -27,16 +27,32 @@ struct snapshot_job {
 };
 static struct snapshot_job job; /* one at a time, guarded by snapshot_running */
 
+/* What the steps take may be ahead of the disk: the end is given when the disk has it too. */
 static pl_err pull(void *ctx, uint8_t *out, size_t cap, size_t *out_n)
 {
-    return pl_frozen_read(ctx, out, cap, out_n);
+    struct vaultd *vd = ctx;
+    size_t n = 0;
+    for (*out_n = 0;; *out_n += n) {
+        PL_TRY(pl_frozen_read(job.state, out + *out_n, cap - *out_n, &n));
+        if (*out_n + n == cap)
+            break;
+        pthread_mutex_lock(&vd->mutex);
+        bool more = pl_frozen_step(job.state, vd->vault);
+        pthread_mutex_unlock(&vd->mutex);
+        if (!more)
+            PL_TRY(pl_store_wait(vd->store, pl_frozen_until(job.state)));
+        if (!more)
+            break;
+    }
+    *out_n += n;
+    return PL_OK;
 }
 
 static void *write_snapshot(void *arg)
 {
     static const uint8_t no_tree[PL_SHA256_BYTES];
     struct vaultd *vd = arg;
-    pl_err e = pl_store_snapshot(vd->store, &job.mark, no_tree, pull, job.state);
+    pl_err e = pl_store_snapshot(vd->store, &job.mark, no_tree, pull, vd);
     if (e == PL_OK)
         pl_event(PL_LOG_INFO, "snapshot", "entries", pl_num(job.mark.index), NULL);
     else

@@ -1,6 +1,6 @@
 /* Carriers of statements and certificates, and grant files: what does not verify is zeroed. */
 #include "fuzz.h"
-#include "policy/grant.h"
+#include "client/owner_grant.h"
 
 #include <string.h>
 

@@ -8,7 +8,7 @@
 #include "daemons/vaultd/vaultd.h"
 #include "platform/net/peers.h"
 #include "platform/net/server.h"
-#include "policy/grant.h"
+#include "client/owner_grant.h"
 #include "policy/statement.h"
 #include "shamir/shamir.h"
 

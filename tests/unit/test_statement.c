@@ -1,5 +1,5 @@
 #include "test.h"
-#include "policy/grant.h"
+#include "client/owner_grant.h"
 
 #include <stdio.h>
 #include <stdlib.h>

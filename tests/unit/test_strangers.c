@@ -96,7 +96,7 @@ TEST(a_stranger_fills_neither_log_nor_memory)
                               world_peer(&w, &w.other, &w.changed_claims)};
     const struct pl_vault *v = w.vault;
     const size_t before[] = {w.entries, v->records.n, v->spent.n,   v->grants.n,
-                             v->idem.n, v->callers.n, v->order_cap, v->records.cap};
+                             v->idem.n, v->callers.n, v->order.cap, v->policies.n};
     uint64_t refused = v->strangers;
     for (unsigned i = 0; i < 300; i++) {
         const struct pl_peer *who = &peers[i % 2];
@@ -110,7 +110,7 @@ TEST(a_stranger_fills_neither_log_nor_memory)
         CHECK_OK(world_call(&w, who, "GET", "/v1/keys", NULL, NULL)); /* an empty list */
     }
     const size_t after[] = {w.entries, v->records.n, v->spent.n,   v->grants.n,
-                            v->idem.n, v->callers.n, v->order_cap, v->records.cap};
+                            v->idem.n, v->callers.n, v->order.cap, v->policies.n};
     CHECK(memcmp(before, after, sizeof(before)) == 0);
     CHECK(v->strangers >= refused + 4 * 300); /* they are counted */
     world_close(&w);

@@ -346,7 +346,7 @@ TEST(a_permit_works_once)
     pl_turn_begin(w.vault, w.turn, &call, &app);
     CHECK_ERR(pl_turn_finish(w.turn, &env, &w.body, &w.status), BUG); /* before commit */
     CHECK_OK(pl_turn_prepare(w.turn, &env));
-    CHECK_OK(pl_turn_commit(w.vault, w.turn, &env, &w.log, &wait));
+    CHECK_OK(pl_turn_commit(w.vault, w.turn, &w.log, &wait));
     CHECK(wait == w.entries);
     w.body.n = 0;
     CHECK_OK(pl_turn_finish(w.turn, &env, &w.body, &w.status));
@@ -376,7 +376,7 @@ TEST(a_change_in_between_is_decided_again)
     pl_turn_begin(w.vault, mine, &call, &app);
     CHECK_OK(pl_turn_prepare(mine, &env));
     CHECK_OK(world_call(&w, &owner, "DELETE", path, NULL, NULL));
-    CHECK_ERR(pl_turn_commit(w.vault, mine, &env, &w.log, &wait), TURN_AGAIN);
+    CHECK_ERR(pl_turn_commit(w.vault, mine, &w.log, &wait), TURN_AGAIN);
     pl_turn_end(w.vault, mine);
     pl_turn_free(mine);
     w.turn = keep;
@@ -643,7 +643,7 @@ TEST(a_map_agrees_with_a_list)
         test_fill(&got, 1, step * 7);
         size_t i = (got + step * 31) % 200;
         if (step % 3) {
-            CHECK_OK(pl_map_reserve(&m, 1));
+            CHECK_OK(pl_map_reserve(&m, key[i], 0));
             *(uint8_t *)pl_map_put(&m, key[i]) = (uint8_t)i;
             n += !in[i];
             in[i] = true;

@@ -190,7 +190,7 @@ static pl_err run(struct world *w, struct pl_vault *v, struct pl_env *env)
         pl_turn_refused(v, w->turn, &w->log, e, &wait);
         return e;
     }
-    PL_TRY(pl_turn_commit(v, w->turn, env, &w->log, &wait));
+    PL_TRY(pl_turn_commit(v, w->turn, &w->log, &wait));
     return pl_turn_finish(w->turn, env, &w->body, &w->status);
 }
 
@@ -253,11 +253,12 @@ struct pl_span world_state(struct pl_vault *v)
     size_t n = 0, got = 0;
     if (!CHECK_OK(pl_vault_freeze(v, &f)))
         return pl_span(out, 0);
-    do {
-        if (!CHECK_OK(pl_frozen_read(f, out + n, 977, &got)))
-            break;
-        n += got;
-    } while (got == 977);
+    while (pl_frozen_step(f, v))
+        do {
+            if (!CHECK_OK(pl_frozen_read(f, out + n, 977, &got)))
+                break;
+            n += got;
+        } while (got == 977);
     pl_frozen_free(f);
     return pl_span(out, n);
 }

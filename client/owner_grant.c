@@ -1,7 +1,5 @@
 /* Grant files and owner certificates. */
-#include "policy/grant.h"
-#include "policy/say.h"
-#include "policy/statement_internal.h"
+#include "client/owner_grant.h"
 
 #include <string.h>
 

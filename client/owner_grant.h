@@ -25,8 +25,8 @@
  * Times and counts are in the grants. A file that was altered is of no use to anyone: the policy is
  * covered by each grant's target, owner keys by their certificates, those by the anchor.
  */
-#ifndef PL_POLICY_GRANT_H
-#define PL_POLICY_GRANT_H
+#ifndef PL_CLIENT_OWNER_GRANT_H
+#define PL_CLIENT_OWNER_GRANT_H
 
 #include "policy/statement.h"
 
