@@ -3,6 +3,7 @@
  * thousands of sessions. It renews the leaf certificate twice in its life. */
 #include "vaultd.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -89,7 +90,9 @@ static pl_err make_leaf(struct vaultd *vd, struct pl_crypto *c, struct making *m
     uint8_t claims_buf[PL_RATLS_CLAIMS_BYTES];
     struct pl_wr claims = pl_wr_fixed(claims_buf, sizeof(claims_buf));
     struct pl_wr ext PL_CLEANUP(pl_wr_free) = pl_wr_heap(LEAF_DER_MAX);
-    struct pl_ratls_new n = {.name = "pleiad vault"};
+    char name[64]; /* a person who looks at the certificate sees "sim-sgx" in it */
+    struct pl_ratls_new n = {.name = name};
+    snprintf(name, sizeof(name), "pleiad vault %s", pl_tee_self(vd->tee)->tee);
     PL_TRY(make_key(vd, c, m));
     PL_TRY(put_claims(vd, m, &claims));
     PL_TRY(put_extensions(vd, c, m, pl_wr_span(&claims), &ext));

@@ -189,6 +189,19 @@ def kill_under_load(machine, folder, config):
     return vault
 
 
+def says_what_it_is(vault):
+    """Simulated hardware is named in the version, the status and the certificate."""
+    port = vault.url.split(":")[2].split("/")[0]
+    shown = subprocess.run(["openssl", "s_client", "-connect", "127.0.0.1:" + port, "-alpn", "h2"],
+                           stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout
+    subject = re.search(r"subject=.*", shown)
+    status = Client("looker").call("GET", vault.url + "status")[1]
+    version = subprocess.run([VAULTD, "--version"], capture_output=True, text=True).stdout
+    ok("the certificate says what hardware", subject and "sim-sgx" in subject[0], shown[:500])
+    ok("so does the status", status.get("tee") == "sim-sgx" and status.get("sim") is True, status)
+    ok("so does the version", "sim" in version.split("(", 1)[-1], version)
+
+
 def refused_starts(machine, other, vault, folder, config, other_config):
     second = Vault(machine, folder, config)
     ok("a second process is refused", second.url is None and "STORE_BUSY" in second.text(),
@@ -264,6 +277,7 @@ def main():
     folder = os.path.join(work, "vault")
     try:
         vault = kill_under_load(machines[0], folder, one.config)
+        says_what_it_is(vault)
         ended_certificate(vault)
         refused_starts(machines[0], machines[1], vault, folder, one.config, two.config)
         full_disk(machines[0], one)
