@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { LAPSE_STEPS = 64 };
+enum { LAPSE_STEPS = 1024 }; /* each a short hold of the mutex */
 
 static void lapse(struct vaultd *vd)
 {
