@@ -3,8 +3,9 @@
  *
  *     bench_floor_cold serve COLLATERAL ROOT.pem
  *     bench_floor_cold get COLLATERAL ROOT.pem HOST:PORT...    prints the XOR of the first two
+ *     bench_floor_cold measured                                opens its TEE, and ends
  *
- * Both need a TEE. What must be done: own evidence in a fresh certificate, the peer's verified,
+ * All need a TEE. What must be done: own evidence in a fresh certificate, the peer's verified,
  * evidence over this connection's exporter from both sides, verified. What is left out: HTTP, JSON,
  * policy, log, descriptor, anchor, and any judgement of what the evidence says. */
 #include "bench/floor.h"
@@ -235,6 +236,14 @@ int main(int argc, char **argv)
         open_all(argv + 2);
         return get(argv + 4, argc - 4);
     }
-    fprintf(stderr, "usage: bench_floor_cold serve|get COLLATERAL ROOT.pem [HOST:PORT...]\n");
+    if (argc == 2 && strcmp(argv[1], "measured") == 0) {
+        struct pl_tee_device *tee;
+        MUST(pl_tee_open(&tee, NULL));
+        printf("%s\n", pl_tee_self(tee)->tee);
+        pl_tee_close(tee);
+        return 0;
+    }
+    fprintf(stderr, "usage: bench_floor_cold serve|get COLLATERAL ROOT.pem [HOST:PORT...], "
+                    "or measured\n");
     return 2;
 }

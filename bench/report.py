@@ -73,7 +73,8 @@ def svg(title, values):
     out, y = [], 30
     for (workload, unit), group in grouped(values).items():
         y += TEXT + GAP
-        out.append(f'<text x="8" y="{y}" font-weight="bold">{html.escape(workload)} ({html.escape(unit)})</text>')
+        more = ', more is better' if unit in ('GB/s', '1/cpu-s') else ''
+        out.append(f'<text x="8" y="{y}" font-weight="bold">{html.escape(workload)} ({html.escape(unit)}{more})</text>')
         y += GAP
         scale = WIDTH / max(max(v[5] for v in group), 1e-9)
         names = []
