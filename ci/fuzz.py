@@ -2,7 +2,7 @@
 """Fuzzing: every target of tests/fuzz under libFuzzer, ASan and UBSan for its part of the time.
 
     ci/fuzz.py SECONDS [NAME...]     seconds in all, shared by the targets, two at a time
-    ci/fuzz.py --due SECONDS         the same, for those that are not done yet, one after another
+    ci/fuzz.py --due SECONDS [NAME...]  the same, for those that are not done yet, one after another
     ci/fuzz.py --status              what all runs so far came to, as a table
     ci/fuzz.py --coverage [NAME...]  lines of each parser that its committed seeds run
     ci/fuzz.py --minimize [NAME...]  adds to the committed seeds what runs found, where it runs a new line
@@ -151,10 +151,10 @@ def run(names, seconds):
     return all(good) and bool(chosen) and not missing
 
 
-def run_due(seconds):
+def run_due(names, seconds):
     """Slices for whoever ran least, until the time is over or all are done."""
     with tempfile.TemporaryDirectory() as copies:  # the tree may be built while this runs
-        every = {n: shutil.copy(p, copies) for n, p in built('fuzz').items()}
+        every = {n: shutil.copy(p, copies) for n, p in built('fuzz').items() if n in (names or [n])}
         end, good = time.monotonic() + seconds, True
         while good and time.monotonic() < end:
             state = read_state()
@@ -273,8 +273,8 @@ def main(args):
         sys.exit(not coverage(args[1:]))
     elif args[:1] == ['--minimize']:
         sys.exit(not minimize(args[1:]))
-    elif args[:1] == ['--due'] and len(args) == 2 and args[1].isdigit():
-        sys.exit(not run_due(int(args[1])))
+    elif args[:1] == ['--due'] and args[1:2] and args[1].isdigit():
+        sys.exit(not run_due(args[2:], int(args[1])))
     elif args and args[0].isdigit():
         sys.exit(not run(args[1:], int(args[0])))
     else:
