@@ -261,7 +261,8 @@ static pl_err load_head(struct pl_vault *v, struct pl_crypto *c, struct coder *k
     return config.n ? pl_config_load(&v->config, c, config, NULL) : PL_OK;
 }
 
-/* Records come in the order of their birth. On PL_OK the table has r. */
+/* Records come in the order of their birth, none from behind the head: the next snapshot would
+ * leave it out. On PL_OK the table has r. */
 static pl_err place_record(struct pl_vault *v, struct record *r, struct coder *k)
 {
     code_record(k, r);
@@ -270,7 +271,7 @@ static pl_err place_record(struct pl_vault *v, struct record *r, struct coder *k
     memcpy(r->sealed, sealed.p, sealed.n);
     r->sealed_n = sealed.n;
     struct record *later;
-    bool follows = pl_order_from(&v->order, &later, 1, r->born) == 0;
+    bool follows = r->born < v->applied && pl_order_from(&v->order, &later, 1, r->born) == 0;
     PL_REQUIRE(follows && !pl_vault_find(v, r->handle), SNAPSHOT_STATE);
     PL_TRY(pl_vault_reserve(v, &(struct change){0}, r));
     pl_vault_put_record(v, r);

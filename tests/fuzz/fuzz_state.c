@@ -29,12 +29,13 @@ static void take(struct pl_vault *v, struct pl_wr *out)
 {
     struct pl_frozen *f;
     uint8_t piece[977];
-    size_t n = sizeof(piece);
+    size_t n;
     FUZZ_CHECK(pl_vault_freeze(v, &f) == PL_OK);
-    while (n == sizeof(piece)) {
-        FUZZ_CHECK(pl_frozen_read(f, piece, sizeof(piece), &n) == PL_OK);
-        pl_wr_bytes(out, pl_span(piece, n));
-    }
+    while (pl_frozen_step(f, v))
+        do {
+            FUZZ_CHECK(pl_frozen_read(f, piece, sizeof(piece), &n) == PL_OK);
+            pl_wr_bytes(out, pl_span(piece, n));
+        } while (n == sizeof(piece));
     FUZZ_CHECK(!out->bad);
     pl_frozen_free(f);
 }
