@@ -77,7 +77,9 @@ static pl_err open_root(struct vaultd *vd)
         e = found == PL_FOUND_NOTHING ? first_root(vd, seal_key)
                                       : pl_store_root_load(vd->dir, vd->root, sealer, seal_key);
     pl_arena_release(&vd->secrets, mark);
-    return e == PL_OK ? e : fail("sealed-root", sealer, e);
+    char what[48];
+    snprintf(what, sizeof(what), "root.sealed, sealed by %s", *sealer ? sealer : "nobody known");
+    return e == PL_OK ? e : fail("sealed-root", what, e);
 }
 
 static pl_err on_chunk(void *ctx, struct pl_span chunk, bool last)

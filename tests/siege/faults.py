@@ -4,6 +4,7 @@ acknowledged is there after the next start on a disk that works.
 
     faults.py [CASES] [--seed N]      10 unless said otherwise"""
 import errno
+import glob
 import os
 import random
 import signal
@@ -34,6 +35,18 @@ def orders(cases, chance):
         yield f"{call} {chance.randint(low, high)} {how} {times}"
 
 
+def sealed_twice(wrote):
+    """(frames, of these with another content than one before under the same key and nonce): a frame's key is
+    made of its epoch's salt, and its nonce is its sequence."""
+    data, at, known, bad = open(wrote, "rb").read(), 0, {}, 0
+    while data[at:at + 8] == b"PLFRAME1":
+        n = int.from_bytes(data[at + 56:at + 60], "big")
+        key = data[at + 60:at + 92], data[at + 48:at + 56]
+        bad += known.setdefault(key, hash(data[at:at + n])) != hash(data[at:at + n])
+        at += n
+    return len(known) if at == len(data) else 0, bad
+
+
 def one(world, siege, order, tap, seen):
     vault = world.vault("vault", PL_FAULT=order)
     if vault.port:
@@ -54,7 +67,7 @@ def one(world, siege, order, tap, seen):
         bad = [] if told and vault.p.wait() == 1 else [f"ended with {vault.p.wait()}", vault.text()]
     again = world.vault("vault")
     bad += siege.check(again) if again.port else [again.text()]
-    bad += [] if again.end(signal.SIGKILL) else []
+    again.end(signal.SIGKILL)
     return tap.ok(not bad, f"{order}: nothing is lost, and the next start is as ever", *bad[:6])
 
 
@@ -69,7 +82,10 @@ def main():
         first = world.vault("vault")
         siege.check(first)
         first.end()
+        os.environ["PL_WROTE"] = world.path("wrote")
         good = all([one(world, siege, order, tap, seen) for order in orders(cases, chance)])
+        count, twice = sealed_twice(world.path("wrote"))
+        tap.ok(count > 20 * cases and not twice, f"{count} frames, none with two contents under one key and nonce", twice)
     enough = all(seen.values()) if cases >= 40 else seen["refused"] + seen["locked"]
     tap.ok(good and enough, "starts were refused, vaults locked, faults unnoticed", seen)
     tap.note(f"{seen}, {sum(len(a.indexes) for a in siege.accounts)} acknowledged entries")

@@ -1,8 +1,9 @@
 /* A vault whose file system fails, at one place: PL_FAULT="CALL COUNT HOW TIMES" makes the COUNT-th
  * call (from 1, of those that matter: see below) of CALL and so many after it fail; TIMES 0: all
  * that follow. CALL: read, write, open, sync, rename, truncate. HOW: a number of errno, or "short":
- * half of what was asked for is done. A write that fails with EIO has done half of it, too. Nothing
- * else differs from pleiad-vaultd-sim. */
+ * half of what was asked for is done. A write that fails with EIO has done half of it, too. Each
+ * frame of the log that was to be written is also appended to the file PL_WROTE, whatever becomes
+ * of it. Nothing else differs from pleiad-vaultd-sim. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -60,8 +61,20 @@ ssize_t __wrap_pread64(int fd, void *out, size_t n, off_t at)
     return __real_pread64(fd, out, f == SHORT ? (n + 1) / 2 : n, at);
 }
 
+static void note(const void *in, size_t n)
+{
+    const char *path = getenv("PL_WROTE");
+    if (!path || n < 8 || memcmp(in, "PLFRAME1", 8) != 0)
+        return;
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (fd < 0 || write(fd, in, n) != (ssize_t)n)
+        abort();
+    close(fd);
+}
+
 ssize_t __wrap_pwrite64(int fd, const void *in, size_t n, off_t at)
 {
+    note(in, n);
     int f = fault("write");
     size_t half = n / 2 / 512 * 512; /* O_DIRECT writes whole blocks */
     if (f == EIO && half)

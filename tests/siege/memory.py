@@ -6,6 +6,7 @@ vault's heap must be found. Keys may stand in memory that no core dump holds; sh
     memory.py [SHARES]      1,000 unless said otherwise"""
 import base64
 import glob
+import json
 import os
 import re
 import signal
@@ -14,6 +15,8 @@ import struct
 import subprocess
 import sys
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "client"))
+import world as client
 from siege import (DATA, END_HEADERS, END_STREAM, HEADERS, RESET, Gone, Link, Tap, World, frame, head, share, statement,
                    unb64)
 
@@ -160,6 +163,50 @@ def of_process(search, vault):
         vault.p.send_signal(signal.SIGCONT)
 
 
+def of_app(tap, n):
+    """libpleiad's process, after it recovered n times and closed: no share, no secret."""
+    os.environ["PROBE"] = os.environ["TELLING_APP"]
+    world = client.World(3)
+    try:
+        search, secret = Search(world.path("patterns")), os.urandom(200)
+        done = world.app("split", N="3", MIN="3", K="2", SECRET=secret.hex())
+        ours, its = socket.socketpair()
+        canary = os.urandom(32)
+        ours.sendall(canary)
+        env = dict(os.environ, PLACES=world.places(), ANCHOR=world.path("anchor.json"), TIMES=str(n), PL_TELL=str(its.fileno()),
+                   DESCRIPTOR=world.path("disk.pleiad"), ROOT=world.path("A", "root.pem"),
+                   COLLATERAL=world.path("A", "collateral"))
+        args = [world.pleiad, "sim", "run", "--as", "billing", "--socket", world.app_socket, "--", world.probe, "forget"]
+        p = world.spawn(args, env=env, pass_fds=[its.fileno()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        its.close()
+        told_shares = 0
+        while True:
+            head = ours.recv(2, socket.MSG_WAITALL)
+            if len(head) < 2:
+                break
+            search.add(f"share-{told_shares}", ours.recv(int.from_bytes(head, "big"), socket.MSG_WAITALL))
+            told_shares += 1
+            if told_shares == 2 * n:
+                break
+        said = json.loads(p.stdout.readline())
+        search.add("canary", canary)
+        search.add("secret", secret)
+        tap.ok(done["exit"] == 0 and said["error"] == "" and told_shares == 2 * n, f"{n} recoveries", done, said, told_shares)
+        hits, size = search.run("pid", str(p.pid))
+        judge_app(tap, hits, size)
+        p.stdin.close()
+        ours.close()
+    finally:
+        world.stop()
+
+
+def judge_app(tap, hits, size):
+    forms = {name.split(":")[1] for name, _ in hits if name.startswith("canary")}
+    tap.ok(forms == {"raw", "hex", "base64", "base64url"}, "an app: what was planted is found", forms)
+    bad = [(n, w) for n, w in hits if not n.startswith("canary")]
+    tap.ok(not bad, f"an app that closed: no share and no secret in {size >> 20} MiB", len(bad), *bad[:12])
+
+
 def main():
     n = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     tap = Tap()
@@ -181,6 +228,7 @@ def main():
         files = [f for f in glob.glob(vault.folder + "/*") + [vault.log_path]]
         hits, size = search.run("files", *files)
         tap.ok(not hits and size > 1000 * n, f"{len(files)} files, {size >> 20} MiB: no share, no key", *hits[:8])
+    of_app(tap, max(3, n // 100))
     return tap.end()
 
 
