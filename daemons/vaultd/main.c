@@ -18,6 +18,7 @@ static struct pl_dopt opts[] = {
     {"collateral", "DIR", "collateral to judge callers' evidence with", NULL, false},
     {"tee", "NAME", "back end; the first that is here when not given", NULL, false},
     {"workers", "N", "threads that serve", "2", false},
+    {"snapshot-every", "ENTRIES", "log entries from one snapshot to the next", "10000", false},
     {"metrics", "HOST:PORT", "loopback address of the metrics page", NULL, false},
     {"advertise", "HOST:PORT,...", "where clients reach this vault: writes DIR/entry.json", NULL,
      false},
@@ -40,6 +41,7 @@ static bool read_options(struct options *o)
         .label = pl_daemon_opt(opts, "label"),
         .registry = pl_daemon_opt(opts, "registry"),
         .workers = (unsigned)pl_daemon_number(opts, "workers", 1, WORKERS_MAX, &ok),
+        .snapshot_every = pl_daemon_number(opts, "snapshot-every", 16, 1000000000, &ok),
     };
     return ok;
 }

@@ -75,7 +75,7 @@ static void join_snapshot(struct vaultd *vd)
 static void snapshot(struct vaultd *vd)
 {
     if (atomic_load(&vd->snapshot_running) || pl_store_state(vd->store) == PL_STORE_LOCKED ||
-        pl_store_durable(vd->store) < vd->snapshot_at + SNAPSHOT_EVERY)
+        pl_store_durable(vd->store) < vd->snapshot_at + vd->opt.snapshot_every)
         return;
     join_snapshot(vd);
     pthread_mutex_lock(&vd->mutex);
@@ -116,8 +116,11 @@ void upkeep(struct vaultd *vd)
     tell_locked(vd);
     if (!vd->config)
         return;
-    lapse(vd);
     snapshot(vd);
+    if (pl_clock_mono_ms() < vd->lapse_at_ms)
+        return;
+    lapse(vd);
+    vd->lapse_at_ms = pl_clock_mono_ms() + LAPSE_MS;
 }
 
 void upkeep_end(struct vaultd *vd)

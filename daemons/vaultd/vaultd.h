@@ -37,15 +37,17 @@ enum {
     VERDICTS = 1024,
     ROOT_ARENA_BYTES = 64 * 1024,
     WORKER_ARENA_BYTES = 256 * 1024,
-    UPKEEP_MS = 10000,
+    UPKEEP_MS = 1000,
+    LAPSE_MS = 10000,
     TRUST_MS = 600000,
-    SNAPSHOT_EVERY = 10000, /* entries */
+    SNAPSHOT_EVERY = 10000, /* entries, unless an option says otherwise */
 };
 
 struct options {
     const char *dir, *listen, *tee, *config, *collateral, *metrics;
     const char *advertise, *label, *registry;
     unsigned workers;
+    uint64_t snapshot_every; /* log entries */
 };
 
 /* The certificate that new connections use. */
@@ -120,6 +122,7 @@ struct vaultd {
     atomic_bool snapshot_running;
     bool snapshot_joinable, locked_told;
     uint64_t snapshot_at;
+    int64_t lapse_at_ms;
     int wake_fd; /* an eventfd of the main loop */
     atomic_uint_fast64_t sessions, session_refusals, parked_late;
 };

@@ -45,7 +45,7 @@ class Vault:
     def __init__(self, machine, folder, config, *more):
         self.log = tempfile.NamedTemporaryFile(dir=work, prefix="vault-log.", delete=False).name
         command = [PLEIAD, "sim", "run", "--as", "vault", "--socket", machine.socket, "--", VAULTD,
-                   "--dir", folder, "--listen", "127.0.0.1:0", *more]
+                   "--dir", folder, "--listen", "127.0.0.1:0", "--snapshot-every", "40", *more]
         self.p = subprocess.Popen(command + (["--config", config] if config else []),
                                   stdout=open(self.log, "w"), stderr=subprocess.STDOUT)
         until(lambda: '"ready"' in self.text() or self.p.poll() is not None)
@@ -172,10 +172,11 @@ def kill_under_load(machine, folder, config):
         if not ok("start %d" % i, vault.url, vault.text()):
             return
         load = Load(vault.url, "load-%d" % i)
-        until(lambda: len(load.acked) > 60)
+        until(lambda: len(load.acked) > 60 and '"snapshot"' in vault.text())
         vault.end(signal.SIGKILL)
         acked.update(load.end())
     vault = Vault(machine, folder, config)
+    ok("it starts from a snapshot", '"from_snapshot":"0"' not in vault.text(), vault.text())
     bad = lost(vault, acked)
     ok("kill -9 loses nothing of %d keys" % len(acked), len(acked) > 150 and not bad, bad[:5])
     load = Load(vault.url, "load-stop")
