@@ -163,7 +163,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     unsigned flags = data[0], n = flags & F_TWO ? 2 : 1;
     size_t cut = data[1] ? (size_t)data[1] * 8 : size;
     struct pl_span rest = pl_span(data + 2, size - 2);
-    pl_h2_pool_init(&pool, flags & F_SHORT ? 3 * PL_H2_ARENA : 8 * 1024 * 1024);
+    pl_h2_pool_init(&pool, flags & F_SHORT ? 40 * PL_H2_ARENA : 8 * 1024 * 1024);
     for (unsigned i = 0; i < n; i++) {
         struct pl_span first = pl_span((const uint8_t *)preface, sizeof(preface) - 1);
         begin(&side[i], flags, &pool);

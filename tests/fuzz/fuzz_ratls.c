@@ -18,6 +18,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         FUZZ_CHECK(e != PL_OK || cert.evidences > 0);
         FUZZ_CHECK(pl_err_code(e) != PL_E_BUG);
     }
+    struct pl_ratls again;
+    pl_err channel = pl_ratls_parse(c, &cert, in, PL_RATLS_CHANNEL);
+    pl_err known = pl_ratls_parse(c, &again, in, PL_RATLS_KNOWN);
+    FUZZ_CHECK(channel != PL_OK || (known == PL_OK && cert.evidences <= 1));
     pl_cbor_skip(&r);
     FUZZ_CHECK(r.bad || (r.p > data && r.p <= data + size));
     r = pl_rd(in);
