@@ -210,6 +210,9 @@ def judge_app(tap, hits, size):
 def main():
     n = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     tap = Tap()
+    if os.geteuid() != 0:
+        tap.ok(True, "memory # SKIP only root may look into a hardened process")
+        return tap.end()
     with World(vaultd=os.environ["TELLING"]) as world:
         search = Search(world.path("patterns"))
         vault = telling(world, search)
