@@ -116,8 +116,8 @@ class Bench:
         if os.path.exists(w.path('home/split')):
             return
         home = ['--dir', w.path('home')]
-        w.run(['pleiad', 'dev', 'up', '--vaults', '3', *home])
         try:
+            w.run(['pleiad', 'dev', 'up', '--vaults', '3', *home])
             with open(w.path('anchor.json'), 'w') as f:
                 f.write(w.run(['pleiad', 'identity', 'anchor', *home]))
             with open(w.path('cold.profile'), 'w') as f:
