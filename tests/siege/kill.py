@@ -234,7 +234,7 @@ class Siege:
                 keys = [k for h, k in account.keys.items() if h not in account.before]
                 keys += self.chance.sample(list(account.keys.values()), min(OLD_SAMPLE, len(account.keys)))
             bad += check_known(link, account, list(dict.fromkeys(keys)))
-            if everything or self.chance.random() < 0.2:
+            if everything or (account in self.accounts[-CALLERS:] and self.chance.random() < 0.2):
                 bad += check_strange(link, account, listed(link))
             bad += account.doubts
             account.before = set(account.keys)
