@@ -143,16 +143,16 @@ struct pl_period pl_collateral_period(const struct pl_collateral *coll)
     return pl_period_both(p, pl_period_both(coll->root_crl, coll->pck_crl));
 }
 
-void pl_collateral_seen(struct pl_collateral_numbers *highest, const struct pl_collateral *coll)
+pl_err pl_collateral_follows(const struct pl_collateral *coll,
+                             const struct pl_collateral_numbers *seen)
 {
     const struct pl_collateral_numbers *n = &coll->numbers;
-#define RAISE(f) (highest->f = n->f > highest->f ? n->f : highest->f)
-    RAISE(tcb_eval);
-    RAISE(qe_eval);
-    RAISE(root_crl);
-    RAISE(processor_crl);
-    RAISE(platform_crl);
-#undef RAISE
+    bool crl = coll->platform_ca ? n->platform_crl >= seen->platform_crl
+                                 : n->processor_crl >= seen->processor_crl;
+    PL_REQUIRE(crl && n->tcb_eval >= seen->tcb_eval && n->qe_eval >= seen->qe_eval &&
+                   n->root_crl >= seen->root_crl,
+               COLLATERAL_ROLLBACK);
+    return PL_OK;
 }
 
 struct pl_report_data pl_report_data(const uint8_t want[static PL_REPORT_DATA_BYTES])

@@ -183,8 +183,9 @@ PL_CHECKED pl_err pl_collateral_verify(struct pl_crypto *c, const struct pl_root
                                        const struct pl_collateral_in *in);
 /* From the earliest to the latest second at which all of it holds (without the PCK chain). */
 struct pl_period pl_collateral_period(const struct pl_collateral *coll);
-/* Raises each number of *highest to what coll carries. The state is the caller's to keep. */
-void pl_collateral_seen(struct pl_collateral_numbers *highest, const struct pl_collateral *coll);
+/* COLLATERAL_ROLLBACK when a number of it is lower than one that was seen. */
+PL_CHECKED pl_err pl_collateral_follows(const struct pl_collateral *coll,
+                                        const struct pl_collateral_numbers *seen);
 
 /* ---- Verification --------------------------------------------------------------------------- */
 

@@ -130,17 +130,6 @@ static pl_err current(const struct pl_verifier *v, const struct pl_collateral *c
     return PL_OK;
 }
 
-static pl_err not_rolled_back(const struct pl_collateral_numbers *n,
-                              const struct pl_collateral_numbers *floor, bool platform_ca)
-{
-    uint64_t crl_floor = platform_ca ? floor->platform_crl : floor->processor_crl;
-    uint64_t crl = platform_ca ? n->platform_crl : n->processor_crl;
-    PL_REQUIRE(n->tcb_eval >= floor->tcb_eval && n->qe_eval >= floor->qe_eval &&
-                   n->root_crl >= floor->root_crl && crl >= crl_floor,
-               COLLATERAL_ROLLBACK);
-    return PL_OK;
-}
-
 static int64_t least(int64_t a, int64_t b, int64_t c)
 {
     int64_t m = a < b ? a : b;
@@ -238,7 +227,7 @@ static pl_err verify(const struct pl_verifier *v, struct pl_claims *out, struct 
     PL_TRY(pl_pck_verify(v, &pck, &c, chain));
     PL_TRY(trust_claims(out, v, c));
     PL_TRY(current(v, c, &pck));
-    PL_TRY(not_rolled_back(&c->numbers, &v->floor, pck.platform_ca));
+    PL_TRY(pl_collateral_follows(c, &v->floor));
     PL_REQUIRE(memcmp(c->fmspc, pck.fmspc, sizeof(pck.fmspc)) == 0, FMSPC_MISMATCH);
     PL_REQUIRE(memcmp(c->pce_id, pck.pce_id, sizeof(pck.pce_id)) == 0, PCEID_MISMATCH);
     PL_TRY(signatures(v, &q, &pck));

@@ -60,9 +60,10 @@ bool peers_known(void *arg, const uint8_t leaf_sha256[static 32])
 
 static struct worker *worker_of(struct pl_conn *c) { return pl_worker_arg(pl_conn_worker(c)); }
 
-static struct pl_verifier verifier(struct worker *w)
+static struct pl_verifier verifier(struct worker *w, struct client *cl)
 {
-    return pl_trust_verifier(w->vd->trust, w->env.crypto, &w->chains, vaultd_now(w->vd));
+    cl->trust = w->vd->trust;
+    return pl_trust_verifier(cl->trust, w->env.crypto, &w->chains, vaultd_now(w->vd));
 }
 
 /* A vault asks callers for no profile here: which programs may do what is each key's policy. */
@@ -78,7 +79,7 @@ static pl_err judge(struct pl_conn *c, struct client *cl)
         return pl_session_leaf_again(&cl->session, &known, vaultd_now(w->vd), any_program);
     PL_REQUIRE(peer->cert, SESSION_EXPIRED);
     PL_REQUIRE(pl_conn_budget(c, 1), PEER_BUDGET);
-    struct pl_verifier v = verifier(w);
+    struct pl_verifier v = verifier(w, cl);
     PL_TRY(pl_session_leaf(&cl->session, &v, peer->cert, any_program));
     remember(w->vd, peer->leaf_sha256, pl_session_leaf_claims(&cl->session));
     return PL_OK;
@@ -124,7 +125,7 @@ static pl_err bind_caller(struct pl_conn *c, struct client *cl, const struct pl_
     struct pl_batch_proof proof;
     PL_REQUIRE(pl_conn_budget(c, 1), PEER_BUDGET);
     PL_TRY(pl_session_proof(&proof, m));
-    struct pl_verifier v = verifier(w);
+    struct pl_verifier v = verifier(w, cl);
     PL_TRY(pl_session_bind(&cl->session, &v, m->evidence, &proof, any_program));
     return pl_peer_claims(w->env.crypto, &cl->peer, pl_session_claims(&cl->session));
 }

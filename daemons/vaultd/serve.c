@@ -332,10 +332,13 @@ static void session(struct pl_conn *c, uint32_t stream, const struct pl_request 
                      (struct pl_told){.code = pl_err_code(e), .pointer = pointer}, NULL);
 }
 
-/* A connection may live longer than the certificate that it was made with. */
+/* A connection may live longer than the certificate that it was made with, or than the collateral
+ * that its evidence was believed by. */
 static bool peer_ended(const struct worker *w, const struct client *cl)
 {
-    return cl->peer.has_key && pl_time_before(vaultd_now(w->vd), cl->not_after_s) != PL_TRUE;
+    bool other = cl->peer.claims && cl->trust != w->vd->trust;
+    return other ||
+           (cl->peer.has_key && pl_time_before(vaultd_now(w->vd), cl->not_after_s) != PL_TRUE);
 }
 
 static void on_request(struct pl_conn *c, uint32_t stream, const struct pl_request *r)

@@ -147,8 +147,9 @@ void quote_job_free(struct quote_job *j);
 
 /* peers.c: what is kept of a connection. */
 struct client {
-    struct pl_peer peer; /* its claims: those of the bound session */
-    int64_t not_after_s; /* of its certificate: it is nobody afterwards */
+    struct pl_peer peer;              /* its claims: those of the bound session */
+    int64_t not_after_s;              /* of its certificate: it is nobody afterwards */
+    const struct pl_trust_set *trust; /* under which its claims were verified: nor under another */
     struct pl_session_state session;
 };
 pl_err peers_established(struct pl_conn *c, bool *out_resumable);

@@ -28,6 +28,14 @@ static pl_err read_files(struct pl_wr *mem, const char *dir, size_t *out_at)
     return PL_OK;
 }
 
+static bool same_platform(const struct pl_collateral *a, const struct pl_collateral *b)
+{
+    return memcmp(a->fmspc, b->fmspc, sizeof(a->fmspc)) == 0 &&
+           memcmp(a->pce_id, b->pce_id, sizeof(a->pce_id)) == 0 &&
+           a->platform_ca == b->platform_ca &&
+           memcmp(a->root_spki_sha256, b->root_spki_sha256, sizeof(a->root_spki_sha256)) == 0;
+}
+
 static pl_err load_folder(struct pl_trust_set *t, struct pl_crypto *c, const char *dir)
 {
     size_t at[PL_COLLATERAL_FILES + 1];
@@ -41,7 +49,11 @@ static pl_err load_folder(struct pl_trust_set *t, struct pl_crypto *c, const cha
         part[i] = pl_span(mem->p + at[i], at[i + 1] - at[i]);
     const struct pl_collateral_in in = pl_collateral_of(part);
     snprintf(bad_path, sizeof(bad_path), "%s", dir);
-    return pl_collateral_verify(c, &t->roots, &t->collateral[t->n - 1], &in);
+    struct pl_collateral *fresh = &t->collateral[t->n - 1];
+    PL_TRY(pl_collateral_verify(c, &t->roots, fresh, &in));
+    for (const struct pl_collateral *one = t->collateral; one < fresh; one++)
+        PL_REQUIRE(!same_platform(one, fresh), TRUST_TWICE); /* which of them would count? */
+    return PL_OK;
 }
 
 static bool has_collateral(const char *dir)
@@ -101,14 +113,28 @@ static bool same(const struct pl_trust_set *a, const struct pl_trust_set *b)
     return all;
 }
 
+/* Nothing of any platform is older than it ever was here: an older list of what is revoked names
+ * fewer. */
+static pl_err follows(const struct pl_trust_set *fresh, const struct pl_trust_set *old)
+{
+    for (; old; old = old->older)
+        for (size_t i = 0; i < fresh->n; i++)
+            for (size_t j = 0; j < old->n; j++)
+                if (same_platform(&fresh->collateral[i], &old->collateral[j]))
+                    PL_TRY(
+                        pl_collateral_follows(&fresh->collateral[i], &old->collateral[j].numbers));
+    return PL_OK;
+}
+
 pl_err pl_trust_renew(struct pl_trust_set *_Atomic *set, struct pl_crypto *c, const char *dir,
                       const char **out_bad)
 {
     struct pl_trust_set *old = *set, *fresh;
     PL_TRY(pl_trust_load(&fresh, c, &old->roots, dir, out_bad));
-    if (same(fresh, old)) {
+    pl_err e = follows(fresh, old);
+    if (e != PL_OK || same(fresh, old)) {
         pl_trust_free(fresh);
-        return PL_OK;
+        return e;
     }
     fresh->older = old;
     *set = fresh;

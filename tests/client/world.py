@@ -37,7 +37,7 @@ class World:
 
     def __init__(self, n=4, vaultd=None):
         self.dir = tempfile.mkdtemp(prefix="pleiad-client.")
-        self.children, self.vaults = [], []
+        self.children, self.vaults, self.machine_process = [], [], {}
         self.probe, self.pleiad = env_path("PROBE"), env_path("PLEIAD")
         self.vaultd = vaultd or env_path("VAULTD")
         try:
@@ -55,9 +55,9 @@ class World:
         return p
 
     def machine(self, name, *options):
-        os.makedirs(self.path(name), 0o700)
+        os.makedirs(self.path(name), 0o700, exist_ok=True)
         read, write = os.pipe()
-        self.spawn([env_path("SIMD"), "--dir", self.path(name), "--authority", self.path("A"), "--ready-fd",
+        self.machine_process[name] = self.spawn([env_path("SIMD"), "--dir", self.path(name), "--authority", self.path("A"), "--ready-fd",
                     str(write), *options], pass_fds=[write], stderr=subprocess.DEVNULL)
         os.close(write)
         if os.read(read, 1) == b"":

@@ -298,6 +298,23 @@ def said(name, text):
     return False
 
 
+def put_collateral(folder, files):
+    """What was there before."""
+    os.makedirs(folder, exist_ok=True)
+    before = {f: read(folder, f) for f in os.listdir(folder)}
+    for f in before:
+        os.unlink(os.path.join(folder, f))
+    for f, content in files.items():
+        with open(os.path.join(folder, f), "wb") as out:
+            out.write(content)
+    return before
+
+
+def told(daemon, text):
+    os.kill(pid(daemon.replace("registry", "registry-0")), signal.SIGHUP)
+    return said(daemon, text)
+
+
 def collateral():
     """The maker revokes a platform: whoever reads the new list does not believe it any more."""
     folder = os.path.join(home, "authority", "collateral")
@@ -315,7 +332,8 @@ def collateral():
     machine = subprocess.Popen([SIMD, "--dir", os.path.join(home, "machine-3"), "--authority",
                                 os.path.join(home, "authority"), "--revoked"], stderr=subprocess.DEVNULL)
     end = time.monotonic() + WAIT_S
-    crl = read(folder, "pck_crl.der")
+    older = {f: read(folder, f) for f in os.listdir(folder)}
+    crl = older["pck_crl.der"]
     while read(folder, "pck_crl.der") == crl and time.monotonic() < end:
         time.sleep(0.02)
     for daemon in "registry", "vault-1":
@@ -323,6 +341,14 @@ def collateral():
         ok(daemon + ": new collateral is in force", said(daemon, '"collateral-renewed"'))
     ran("a client that has it leaves the revoked one's entry out", 0, "vault", "list", "--registry", url,
         says="1 entries do not verify")
+    fresh = put_collateral(folder, older)
+    for daemon in "registry", "vault-1":
+        ok(daemon + ": what was seen does not go back", told(daemon, '"code":"COLLATERAL_ROLLBACK"'))
+    put_collateral(folder, {})
+    put_collateral(os.path.join(folder, "a"), older)
+    put_collateral(os.path.join(folder, "b"), fresh)
+    for daemon in "registry", "vault-1":
+        ok(daemon + ": two for one platform are refused", told(daemon, '"code":"TRUST_TWICE"'))
     machine.terminate()
     machine.wait()
 
