@@ -49,11 +49,11 @@ static bool read_registry(struct pl_app *app, const struct options *o, size_t *n
     pl_err e = pl_registry_read(app, &order, &l);
     for (*n = 0; pl_ok(e) && *n < l.n && *n < PL_VAULTS_MAX; (*n)++)
         place[*n] = l.entry[*n].place;
-    if (pl_ok(e))
-        printf("billing: %zu vaults at the registry %s; %zu entries do not verify\n", l.n,
-               o->registry, l.bad);
-    else
+    if (!pl_ok(e))
         failed(app, o->registry, e);
+    else if (l.bad)
+        printf("billing: %zu of the entries at the registry %s do not verify\n", l.bad,
+               o->registry);
     pl_registry_free(&l);
     return pl_ok(e) || strcmp(o->verb, "open") == 0;
 }

@@ -2,117 +2,13 @@
 #include "platform/platform.h"
 #include "client/owner_grant.h"
 #include "tools/client.h"
+#include "tools/policy_set.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { POLICY_MAX = 64 * 1024, PROFILE_MAX = 16384, NAME_BYTES = 128 };
-
 static void free_crypto(struct pl_crypto **c) { pl_crypto_free(*c); }
-
-/* ---- --set profiles.NAME=@FILE ---- */
-
-/* The file's path and the name in `name`; NULL when the value has another form. */
-static const char *split_set(const char *value, char name[static NAME_BYTES])
-{
-    static const char prefix[] = "profiles.";
-    if (strncmp(value, prefix, sizeof(prefix) - 1) != 0)
-        return NULL;
-    value += sizeof(prefix) - 1;
-    const char *at = strstr(value, "=@");
-    if (!at || at == value || at - value >= NAME_BYTES || !at[2])
-        return NULL;
-    memcpy(name, value, (size_t)(at - value));
-    name[at - value] = '\0';
-    return at + 2;
-}
-
-static pl_err put_profile(struct pl_jw *w, const char *path)
-{
-    struct pl_wr text PL_CLEANUP(pl_wr_free) = {0};
-    struct pl_json j;
-    struct pl_span value;
-    PL_TRY(tool_read(&text, path, PROFILE_MAX));
-    pl_json_init(&j, pl_wr_span(&text));
-    pl_json_raw(&j, &value);
-    PL_TRY(pl_json_end(&j));
-    pl_jw_raw(w, value);
-    return PL_OK;
-}
-
-/* `profiles` with this one put in: replaced, or added. */
-static pl_err set_profiles(struct pl_jw *w, struct pl_json *j, const char *name, const char *path)
-{
-    struct pl_span key, value;
-    char text[NAME_BYTES];
-    bool done = false;
-    pl_jw_open(w, '{');
-    for (pl_json_object(j); pl_json_key(j, &key);) {
-        bool this = pl_span_is(key, name);
-        snprintf(text, sizeof(text), "%.*s", (int)key.n, (const char *)key.p);
-        pl_jw_key(w, text);
-        if (!pl_json_raw(j, &value))
-            value = pl_span_str("null");
-        if (this)
-            PL_TRY(put_profile(w, path));
-        else
-            pl_jw_raw(w, value);
-        done = done || this;
-    }
-    if (!done) {
-        pl_jw_key(w, name);
-        PL_TRY(put_profile(w, path));
-    }
-    pl_jw_close(w, '}');
-    return PL_OK;
-}
-
-static pl_err set(struct pl_wr *out, struct pl_span policy, const char *name, const char *path)
-{
-    struct pl_json j;
-    struct pl_span key, value;
-    struct pl_jw w = pl_jw(out);
-    char text[NAME_BYTES];
-    pl_json_init(&j, policy);
-    pl_jw_open(&w, '{');
-    for (pl_json_object(&j); pl_json_key(&j, &key);) {
-        bool profiles = pl_span_is(key, "profiles");
-        snprintf(text, sizeof(text), "%.*s", (int)key.n, (const char *)key.p);
-        pl_jw_key(&w, text);
-        if (profiles)
-            PL_TRY(set_profiles(&w, &j, name, path));
-        else
-            pl_jw_raw(&w, pl_json_raw(&j, &value) ? value : pl_span_str("null"));
-    }
-    pl_jw_close(&w, '}');
-    PL_TRY(pl_json_end(&j));
-    return pl_wr_end(out);
-}
-
-/* The policy of --policy with every --set done; -1, or the exit code. */
-static int policy(struct tool *t, struct pl_wr *out, char first[static NAME_BYTES])
-{
-    char name[NAME_BYTES];
-    const char *value, *file = tool_text(t, "policy");
-    pl_err e = tool_read(out, file, POLICY_MAX);
-    if (e != PL_OK)
-        return tool_fail(t, file, e);
-    for (unsigned i = 0; (value = tool_nth(t, "set", i)); i++) {
-        const char *path = split_set(value, name);
-        struct pl_wr next = pl_wr_heap(POLICY_MAX);
-        if (!path)
-            return tool_usage(t, "--set profiles.NAME=@FILE is what can be set");
-        if (i == 0)
-            memcpy(first, name, NAME_BYTES);
-        e = set(&next, pl_wr_span(out), name, path);
-        pl_wr_free(out);
-        *out = next;
-        if (e != PL_OK)
-            return tool_fail(t, path, e);
-    }
-    return -1;
-}
 
 /* ---- issue ---- */
 
@@ -141,10 +37,10 @@ static int issue(struct tool *t)
     struct pl_app *app PL_CLEANUP(tool_app_close) = NULL;
     char *json PL_CLEANUP(tool_text_free) = NULL;
     struct pl_wr text PL_CLEANUP(pl_wr_free) = {0};
-    char first[NAME_BYTES] = "";
+    char first[TOOL_PROFILE_NAME] = "";
     const char *profile = tool_text(t, "profile"), *name = tool_text(t, "name"),
                *owner = tool_text(t, "owner");
-    int code = policy(t, &text, first);
+    int code = tool_policy_set(t, tool_text(t, "policy"), &text, first);
     if (code >= 0)
         return code;
     if (!profile && !*first)
@@ -243,11 +139,7 @@ static const struct tool_opt issue_opts[] = {
      .meta = "FILE",
      .required = true,
      .help = "the policy that keys made under the grant will have"},
-    {.name = "set",
-     .arg = TOOL_TEXT,
-     .meta = "profiles.NAME=@FILE",
-     .repeats = true,
-     .help = "put the profile of a file into the policy, as `sim measure` prints it"},
+    TOOL_SET_OPT,
     {.name = "profile",
      .arg = TOOL_TEXT,
      .meta = "NAME",

@@ -1,7 +1,6 @@
 /* pleiad policy: look at a policy offline, with the loader and the words that a vault uses. */
-#include "tools/tool.h"
+#include "tools/policy_set.h"
 #include "platform/platform.h"
-#include "policy/policy.h"
 
 #include <stdio.h>
 
@@ -15,10 +14,12 @@ static int load(struct tool *t, struct pl_policy **out)
     PL_CLEANUP(pl_wr_free) struct pl_wr text = pl_wr_heap(PL_POLICY_BYTES + 1);
     PL_CLEANUP(free_crypto) struct pl_crypto *c = NULL;
     struct pl_refusal why = {.pointer = ""};
+    char name[TOOL_PROFILE_NAME];
     *out = NULL;
-    pl_err e = pl_file_read(&text, t->args[0], PL_POLICY_BYTES + 1);
-    if (e == PL_OK)
-        e = pl_crypto_new(&c);
+    int code = tool_policy_set(t, t->args[0], &text, name);
+    if (code >= 0)
+        return code;
+    pl_err e = pl_crypto_new(&c);
     if (e != PL_OK)
         return tool_fail(t, t->args[0], e);
     e = pl_policy_load(out, c, pl_wr_span(&text), &why);
@@ -95,12 +96,15 @@ static int render(struct tool *t)
     return e == PL_OK ? TOOL_DONE : tool_fail(t, "output", e);
 }
 
+static const struct tool_opt set_opts[] = {TOOL_SET_OPT, {0}};
+
 const struct tool_cmd tool_policy[] = {
     {.verb = "check",
      .summary = "load a policy as a vault would; print its digest",
      .args = "FILE",
      .min_args = 1,
      .max_args = 1,
+     .opts = set_opts,
      .example = "pleiad policy check examples/disk.json",
      .run = check},
     {.verb = "render",
@@ -108,6 +112,7 @@ const struct tool_cmd tool_policy[] = {
      .args = "FILE",
      .min_args = 1,
      .max_args = 1,
+     .opts = set_opts,
      .example = "pleiad policy render examples/disk.json",
      .run = render},
     {0},

@@ -63,8 +63,9 @@ static void tell_vaults(struct tool *t, const struct mine *m, const struct pl_re
 static void tell(struct tool *t, const struct pl_registry_list *l)
 {
     if (l->bad)
-        tool_note(t, "%zu entries do not verify and are left out, the first: %s [%s]", l->bad,
-                  pl_error_text(l->bad_why), pl_error_name(l->bad_why));
+        tool_note(t, "%zu %s not verify, left out, the first: %s [%s]", l->bad,
+                  l->bad == 1 ? "entry does" : "entries do", pl_error_text(l->bad_why),
+                  pl_error_name(l->bad_why));
     if (l->expired)
         tool_note(t, "%zu entries do not hold at this time and are left out", l->expired);
     if (l->older)

@@ -211,7 +211,7 @@ def files():
         "entry.json"), prints=vaults()[1][0])
     with open(path, "wb") as f:
         f.write(page_of(entry[0], changed(entry[1])))
-    ran("an altered entry in it is left out", 0, "vault", "list", "--file", path, says="1 entries do not verify")
+    ran("an altered entry in it is left out", 0, "vault", "list", "--file", path, says="1 entry does not verify")
     with open(path, "wb") as f:
         f.write(b"[]")
     ran("another file is refused", 1, "vault", "list", "--file", path, says="JSON_")
@@ -226,7 +226,7 @@ def wrong_entries():
     forget()
     ids = [v[0] for v in vaults()]
     r = hostile("an altered entry is left out", 0, page_of(entry[0], changed(entry[1])), args=["--json"],
-                says="1 entries do not verify")
+                says="1 entry does not verify")
     ok("the others are shown", list(listed(r)) == [ids[0]], r.stdout)
     forget()
     hostile("a vault that is left out is named", 0, page_of(entry[0], entry[2]),
@@ -237,7 +237,7 @@ def wrong_entries():
     run("dev", "up", "--vaults", "1", "--dir", os.path.join(work, "other"))
     foreign = read(work, "other", "vault-1", "entry.json")
     run("dev", "down", "--dir", os.path.join(work, "other"))
-    hostile("a vault of another authority is left out", 0, page_of(foreign), says="1 entries do not verify")
+    hostile("a vault of another authority is left out", 0, page_of(foreign), says="1 entry does not verify")
     a, b = json.loads(entry[0]), json.loads(entry[1])
     a["statement"]["vault_id"] = b["statement"]["vault_id"]
     mixed = json.dumps(a, separators=(",", ":"), sort_keys=True).encode()
@@ -340,7 +340,7 @@ def collateral():
         os.kill(pid(daemon.replace("registry", "registry-0")), signal.SIGHUP)
         ok(daemon + ": new collateral is in force", said(daemon, '"collateral-renewed"'))
     ran("a client that has it leaves the revoked one's entry out", 0, "vault", "list", "--registry", url,
-        says="1 entries do not verify")
+        says="1 entry does not verify")
     fresh = put_collateral(folder, older)
     for daemon in "registry", "vault-1":
         ok(daemon + ": what was seen does not go back", told(daemon, '"code":"COLLATERAL_ROLLBACK"'))
