@@ -20,6 +20,16 @@ bool pl_same_platform(const struct pl_vc *one, const struct pl_vc *other)
            memcmp(a->platform_id, b->platform_id, a->platform_id_n) == 0;
 }
 
+static const char *vendor_of(const struct pl_vc *vc)
+{
+    return pl_tee_vendor(pl_session_leaf_claims(&vc->session)->tee);
+}
+
+bool pl_same_vendor(const struct pl_vc *a, const struct pl_vc *b)
+{
+    return strcmp(vendor_of(a), vendor_of(b)) == 0;
+}
+
 pl_err pl_place_parse(struct pl_place *out, const char *text)
 {
     memset(out, 0, sizeof(*out));

@@ -5,6 +5,8 @@
 #include "client/internal.h"
 
 void pl_place_of(struct pl_place *out, const struct pl_api_descriptor_vault *v);
-bool pl_same_platform(const struct pl_vc *a, const struct pl_vc *b); /* both verified */
+/* Both verified. */
+bool pl_same_platform(const struct pl_vc *a, const struct pl_vc *b);
+bool pl_same_vendor(const struct pl_vc *a, const struct pl_vc *b);
 
 #endif

@@ -101,6 +101,7 @@ pl_err pl_recover_open(struct recover *r, const struct pl_recover_order *o)
     r->w.fan.user = r;
     r->w.fan.deadline_ms = pl_now_ms() + (o->deadline_ms ? o->deadline_ms : PL_RECOVER_MS);
     r->linger_ms = o->linger_ms;
+    r->vendors = o->vendors;
     r->need = r->need ? r->need : r->d.m.k;
     for (size_t i = 0; i < r->w.fan.n; i++) /* so that a report is whole whatever comes next */
         set_place(r, o, i);
@@ -245,10 +246,24 @@ static size_t possible(const struct recover *r)
     return n;
 }
 
+/* Whose hardware gave the shares: how many vendors' it is. */
+static unsigned vendors(const struct recover *r)
+{
+    const struct pl_vc *vc = r->w.fan.vc;
+    unsigned n = 0;
+    for (size_t i = 0; i < r->shares; i++) {
+        bool known = false;
+        for (size_t j = 0; j < i; j++)
+            known |= pl_same_vendor(&vc[r->from[i]], &vc[r->from[j]]);
+        n += !known;
+    }
+    return n;
+}
+
 /* A wrong share among exactly k is detected, not named: then one more is waited for. */
 static void try_combine(struct recover *r)
 {
-    if (r->shares < r->need || r->shares == r->tried)
+    if (r->shares < r->need || r->shares == r->tried || vendors(r) < r->vendors)
         return;
     r->tried = r->shares;
     pl_err e = combine(r);

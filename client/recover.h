@@ -18,7 +18,7 @@ struct recover {
     size_t y_bytes, shares, tried;
     struct pl_share share[PL_VAULTS_MAX];
     unsigned char from[PL_VAULTS_MAX]; /* which vault */
-    unsigned linger_ms;
+    unsigned linger_ms, vendors;
     bool lingers, hurries;
     pl_err verdict; /* NULL: none yet */
     struct pl_secret secret;

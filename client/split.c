@@ -48,11 +48,6 @@ static void phase_deadline(struct split *s)
 
 /* ---- choosing vaults ---- */
 
-static const char *vendor_of(const struct pl_vc *vc)
-{
-    return pl_tee_vendor(pl_session_leaf_claims(&vc->session)->tee);
-}
-
 /* May candidate i join those chosen? Two vaults on one machine are one. */
 static bool fits(const struct split *s, size_t i, bool new_vendor)
 {
@@ -64,7 +59,7 @@ static bool fits(const struct split *s, size_t i, bool new_vendor)
             continue;
         if (pl_same_platform(me, other))
             return false;
-        known_vendor |= strcmp(vendor_of(me), vendor_of(other)) == 0;
+        known_vendor |= pl_same_vendor(me, other);
     }
     return !new_vendor || !known_vendor;
 }
@@ -379,7 +374,7 @@ static pl_err after_find(struct split *s)
     if (!settled && (n < s->o.n || better_pending(s)))
         return PL_OK;
     unsigned least = s->o.min_vaults ? s->o.min_vaults : s->o.n;
-    PL_REQUIRE(n >= least && n >= s->o.k, SPLIT_FEW);
+    PL_REQUIRE(n >= least && n >= s->o.k && n >= s->o.vendors, SPLIT_FEW);
     return begin_create(s, n);
 }
 

@@ -56,3 +56,18 @@ int tool_job_done(struct tool *t, const struct tool_job *j, const char *what, pl
     }
     return e == PL_OK ? TOOL_DONE : tool_app_fail(t, j->app, what, e);
 }
+
+bool tool_diversity(struct tool *t, unsigned *out_vendors)
+{
+    static const char vendor[] = "vendor:";
+    const char *text = tool_text(t, "diversity");
+    const char *digit =
+        text && strncmp(text, vendor, sizeof(vendor) - 1) == 0 ? text + sizeof(vendor) - 1 : "";
+    bool good = *digit >= '1' && *digit <= '8' && !digit[1];
+    *out_vendors = good ? (unsigned)(*digit - '0') : 0;
+    if (!text || good)
+        return true;
+    tool_usage(t, "--diversity is vendor:N with N from 1 to 8; sites and operators are signed by "
+                  "nobody in this build");
+    return false;
+}

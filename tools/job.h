@@ -29,6 +29,9 @@ void tool_job_end(struct tool_job *j);
 /* Reports when it failed or with --report, a line a vault on stderr, and the error. Exit code. */
 int tool_job_done(struct tool *t, const struct tool_job *j, const char *what, pl_err e);
 
+/* --diversity: TEEs of how many vendors; 0 without it. False: it is none, and that was said. */
+bool tool_diversity(struct tool *t, unsigned *out_vendors);
+
 /* key_list.c */
 int tool_key_list(struct tool *t);
 int tool_key_describe(struct tool *t);
@@ -64,6 +67,11 @@ int tool_key_describe(struct tool *t);
     {                                                                                              \
         .name = "linger", .arg = TOOL_NUMBER, .meta = "MS", .min = 1, .max = 60000,                \
         .help = "hear the other vaults so much longer, to name wrong ones"                         \
+    }
+#define TOOL_DIVERSITY_OPT                                                                         \
+    {                                                                                              \
+        .name = "diversity", .arg = TOOL_TEXT, .meta = "vendor:N",                                 \
+        .help = "TEEs of at least N vendors; two vaults on one machine are never accepted"         \
     }
 #define TOOL_K_OPT                                                                                 \
     {                                                                                              \

@@ -14,6 +14,7 @@ enum { SECRET_MAX = 64 * 1024 };
 struct job {
     struct tool_job j; /* first */
     struct pl_wr descriptor;
+    unsigned vendors; /* --diversity */
 };
 
 static void job_end(struct job *j)
@@ -73,7 +74,7 @@ static pl_err split_order(struct tool *t, struct job *j, struct pl_split_order *
         .policy_bytes = own ? grant->n : 0,
         .owner_name = me ? me : "me",
         .place = places,
-        .vendors = (unsigned)tool_number(t, "vendors", 0),
+        .vendors = j->vendors,
     };
     return tool_places_now(t, j->j.app, &j->j.h, places, &o->places);
 }
@@ -103,6 +104,8 @@ static int split(struct tool *t)
         return tool_usage(t, "-k is at most -n");
     if (!tool_text(t, "grant") == !tool_text(t, "policy"))
         return tool_usage(t, "--grant in an app, or --policy as the owner: one of them");
+    if (!tool_diversity(t, &j.vendors))
+        return TOOL_USAGE;
     int code = tool_job_begin(t, &j.j, tool_text(t, "policy") ? TOOL_OWNER : TOOL_APP);
     return code >= 0 ? code : ended(t, &j, do_split(t, &j));
 }
@@ -126,10 +129,13 @@ static int recover(struct tool *t)
     struct pl_secret secret PL_CLEANUP(pl_secret_free) = {0};
     if (isatty(STDOUT_FILENO))
         return tool_usage(t, "standard output is a terminal: send the secret to a file or program");
+    if (!tool_diversity(t, &j.vendors))
+        return TOOL_USAGE;
     int code = begin_with_descriptor(t, &j);
     if (code >= 0)
         return code;
     struct pl_recover_order o = recover_order(t, &j);
+    o.vendors = j.vendors;
     o.linger_ms = (unsigned)tool_number(t, "linger", 0);
     o.place = places;
     if (tool_text(t, "registry"))
@@ -211,12 +217,7 @@ static const struct tool_opt split_opts[] = {
      .min = 2,
      .max = 64,
      .help = "be content with so many when others do not answer"},
-    {.name = "vendors",
-     .arg = TOOL_NUMBER,
-     .meta = "N",
-     .min = 1,
-     .max = 8,
-     .help = "TEEs of at least so many vendors"},
+    TOOL_DIVERSITY_OPT,
     {.name = "generate",
      .arg = TOOL_NUMBER,
      .meta = "BYTES",
@@ -233,6 +234,7 @@ static const struct tool_opt recover_opts[] = {
     TOOL_ANCHOR_OPT,
     TOOL_DEADLINE_OPT,
     TOOL_LINGER_OPT,
+    TOOL_DIVERSITY_OPT,
     TOOL_REGISTRY_OPT,
     TOOL_AS_OPT("app"),
     TOOL_REPORT_OPT,

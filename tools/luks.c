@@ -58,7 +58,7 @@ static pl_err tell_format(const struct tool *t, const struct pl_disk_order *o, e
     return tool_json(t, pl_wr_span(&w));
 }
 
-static pl_err do_format(struct tool *t, struct tool_job *j)
+static pl_err do_format(struct tool *t, struct tool_job *j, unsigned vendors)
 {
     static struct pl_place places[TOOL_VAULTS_MAX];
     struct pl_wr grant PL_CLEANUP(pl_wr_free) = {0};
@@ -70,6 +70,7 @@ static pl_err do_format(struct tool *t, struct tool_job *j)
     PL_TRY(tool_read(&grant, tool_text(t, "grant"), TOOL_FILE_MAX));
     o.name = name ? name : "disk";
     o.bytes = tool_number(t, "size", SIZE_MIB) << 20;
+    o.vendors = vendors;
     o.k = (unsigned)tool_number(t, "k", 2);
     o.n = (unsigned)tool_number(t, "n", 4);
     o.grant = grant.p;
@@ -83,10 +84,13 @@ static pl_err do_format(struct tool *t, struct tool_job *j)
 static int format(struct tool *t)
 {
     struct tool_job j PL_CLEANUP(tool_job_end) = {0};
+    unsigned vendors;
+    if (!tool_diversity(t, &vendors))
+        return TOOL_USAGE;
     if (tool_number(t, "k", 2) > tool_number(t, "n", 4))
         return tool_usage(t, "-k is at most -n");
     int code = tool_job_begin(t, &j, tool_flag(t, "insecure-anchor") ? TOOL_APP : TOOL_APP_STRICT);
-    return code >= 0 ? code : done(t, &j, do_format(t, &j));
+    return code >= 0 ? code : done(t, &j, do_format(t, &j, vendors));
 }
 
 /* ---- open ---- */
@@ -115,13 +119,14 @@ static pl_err tell_open(const struct tool *t, const struct pl_disk_order *o)
     return tool_json(t, pl_wr_span(&w));
 }
 
-static pl_err do_open(struct tool *t, struct tool_job *j)
+static pl_err do_open(struct tool *t, struct tool_job *j, unsigned vendors)
 {
     static struct pl_place places[TOOL_VAULTS_MAX];
     struct pl_disk_order o;
     order(t, j, &o, places);
     tool_places_newer(t, j->app, &j->h, places, &o.places);
     o.mapper = tool_text(t, "name");
+    o.vendors = vendors;
     o.linger_ms = (unsigned)tool_number(t, "linger", 0);
     PL_TRY(pl_disk_open(j->app, &o, &j->report));
     return tell_open(t, &o);
@@ -137,13 +142,16 @@ static bool mapper_name(const char *s)
 static int open_(struct tool *t)
 {
     struct tool_job j PL_CLEANUP(tool_job_end) = {0};
+    unsigned vendors;
+    if (!tool_diversity(t, &vendors))
+        return TOOL_USAGE;
     const char *name = tool_text(t, "name");
     if (name && tool_flag(t, "test"))
         return tool_usage(t, "--name maps the container, --test only tries the key: one of them");
     if (name && !mapper_name(name))
         return tool_usage(t, "--name is a name below /dev/mapper, without slashes");
     int code = tool_job_begin(t, &j, tool_flag(t, "insecure-anchor") ? TOOL_APP : TOOL_APP_STRICT);
-    return code >= 0 ? code : done(t, &j, do_open(t, &j));
+    return code >= 0 ? code : done(t, &j, do_open(t, &j, vendors));
 }
 
 /* ---- the table ---- */
@@ -165,6 +173,7 @@ static const struct tool_opt format_opts[] = {
      .help = "what the key is called; its id follows from it and the anchor (default: disk)"},
     TOOL_K_OPT,
     TOOL_N_OPT,
+    TOOL_DIVERSITY_OPT,
     {.name = "size",
      .arg = TOOL_NUMBER,
      .meta = "MIB",
@@ -192,6 +201,7 @@ static const struct tool_opt open_opts[] = {
     {.name = "test", .arg = TOOL_FLAG, .help = "only try the key; also without --name"},
     TOOL_DEADLINE_OPT,
     TOOL_LINGER_OPT,
+    TOOL_DIVERSITY_OPT,
     TOOL_REPORT_OPT,
     TOOL_REGISTRY_OPT,
     TOOL_HOME_OPT,

@@ -244,7 +244,7 @@ struct pl_split_order {
     const struct pl_place
         *place; /* candidates; those that the grant does not list are passed over */
     size_t places;
-    unsigned vendors;     /* --diversity vendor:N; 0: any. Platforms always differ */
+    unsigned vendors;     /* TEEs of at least so many vendors; 0: any. Platforms always differ */
     unsigned deadline_ms; /* of each phase; 0: 15000 */
 };
 /* Splits, stores, activates; on PL_OK the descriptor is at its path. Files while it runs, none with
@@ -277,6 +277,7 @@ struct pl_recover_order {
     size_t places;
     unsigned deadline_ms; /* 0: 5000 */
     unsigned linger_ms;   /* the others are heard this much longer, so that wrong ones are named */
+    unsigned vendors; /* shares of at least so many vendors' TEEs, or none are combined; 0: any */
 };
 /* All vaults at once; the first k verified answers win. A wrong share is named in the report when
  * the others suffice. RECOVER_FEW at the deadline, or as soon as too few are left, with the report

@@ -128,7 +128,8 @@ static pl_err format_with(struct format *f)
                                          .grant_bytes = o->grant_bytes,
                                          .place = o->place,
                                          .places = o->places,
-                                         .deadline_ms = o->deadline_ms};
+                                         .deadline_ms = o->deadline_ms,
+                                         .vendors = o->vendors};
     return pl_split(f->app, &order, f->report);
 }
 
@@ -252,7 +253,8 @@ pl_err pl_disk_open(struct pl_app *app, const struct pl_disk_order *o, struct pl
                                            .place = o->place,
                                            .places = o->places,
                                            .deadline_ms = o->deadline_ms,
-                                           .linger_ms = o->linger_ms};
+                                           .linger_ms = o->linger_ms,
+                                           .vendors = o->vendors};
     PL_TRY(pl_recover(app, &order, &key, report));
     PL_REQUIRE(key.n == PL_VOLUME_KEY_BYTES, LUKS_KEY);
     return pl_volume_open(v, o->mapper, key.p);

@@ -11,6 +11,7 @@ struct pl_disk_order {
     size_t places;
     const char *name; /* of the key; also checked on open, NULL there: any the anchor covers */
     unsigned deadline_ms;
+    unsigned vendors; /* as in pl_split_order and pl_recover_order */
     /* format */
     uint64_t bytes; /* of a container that does not exist yet */
     unsigned k, n;

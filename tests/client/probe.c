@@ -340,7 +340,8 @@ static struct pl_recover_order recover_order(void)
                                      .place = place,
                                      .places = places,
                                      .deadline_ms = number("DEADLINE", 0),
-                                     .linger_ms = number("LINGER", 0)};
+                                     .linger_ms = number("LINGER", 0),
+                                     .vendors = number("VENDORS", 0)};
 }
 
 /* Calls one after another in one process; the last under another anchor, where one is given. */

@@ -91,6 +91,10 @@ def few(x, t):
     t.ok(r["error"] == "FILE_EXISTS", "an existing descriptor is not overwritten", r)
     r = x.app("split", VENDORS="2", DESCRIPTOR=x.path("none.pleiad"))
     t.ok(r["error"] == "SPLIT_FEW" or r["exit"] == 1, "two vendors where there is one", r)
+    r = x.app("recover", VENDORS="2", DESCRIPTOR=x.path("few.pleiad"))
+    t.ok(r["error"] == "RECOVER_FEW" and not r["secret"], "nor are shares of one vendor combined for two", r)
+    r = x.app("recover", VENDORS="1", DESCRIPTOR=x.path("few.pleiad"))
+    t.ok(r["secret"] == SECRET, "for one they are", r)
     r = x.app("delete", DESCRIPTOR=x.path("few.pleiad"))
     t.ok(r["exit"] == 1 and whys(r) == {"DENIED"}, "an app may not delete its key", r)
 
