@@ -76,3 +76,17 @@ pl_err pl_grant_make(char **out_json, struct pl_app *app, const struct pl_grant_
     PL_REQUIRE(*out_json, NO_MEMORY);
     return PL_OK;
 }
+
+pl_err pl_grant_vaults(struct pl_app *app, const void *grant, size_t bytes,
+                       uint8_t out[PL_VAULTS_MAX][PL_ID_BYTES], size_t *out_n)
+{
+    _Static_assert((int)PL_GRANT_VAULTS == (int)PL_VAULTS_MAX, "all of a grant");
+    struct pl_grant_file *g = malloc(sizeof(*g));
+    *out_n = 0;
+    PL_REQUIRE(g, NO_MEMORY);
+    pl_err e = pl_grant_read(app->crypto, g, pl_span(grant, bytes));
+    for (size_t i = 0; e == PL_OK && i < g->candidates; i++)
+        memcpy(out[(*out_n)++], g->candidate[i].vault_id, PL_ID_BYTES);
+    free(g);
+    return e;
+}

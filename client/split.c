@@ -456,10 +456,11 @@ static pl_err own_grant(struct split *s)
 {
     const struct pl_app *app = s->w.app;
     uint8_t id[PL_VAULTS_MAX][PL_ID_BYTES];
-    size_t n = s->o.places < PL_VAULTS_MAX ? s->o.places : PL_VAULTS_MAX;
     PL_REQUIRE(app->owner && s->o.policy && s->o.owner_name && s->o.anchor->has_instance,
                SPLIT_GRANT);
-    for (size_t i = 0; i < n; i++)
+    /* Whoever could fill the list would choose whom he signs for if it were cut. */
+    PL_REQUIRE(s->o.places <= PL_VAULTS_MAX, SPLIT_GRANT);
+    for (size_t i = 0; i < s->o.places; i++)
         memcpy(id[i], s->o.place[i].vault_id, sizeof(id[i]));
     const struct pl_grant_spec spec = {.name = "own",
                                        .owner_name = s->o.owner_name,
@@ -469,7 +470,7 @@ static pl_err own_grant(struct split *s)
                                        .requester = s->o.anchor->owner_sha256,
                                        .count = 1,
                                        .vault_id = (const uint8_t(*)[PL_ID_BYTES])id,
-                                       .vaults = n,
+                                       .vaults = s->o.places,
                                        .owner_key = app->owner_file};
     PL_TRY(pl_grant_make(&s->own_grant, s->w.app, &spec));
     s->o.grant = s->own_grant;

@@ -12,14 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GRANT_MAX = 512 * 1024, DISK_BYTES = 24 << 20 };
+enum { GRANT_MAX = 512 * 1024, DISK_BYTES = 24 << 20, PLACES = 4096 /* of a registry */ };
 
 struct options {
     const char *verb, *disk, *anchor, *vaults, *registry, *root, *collateral, *grant;
     unsigned linger_ms;
 };
 
-static struct pl_place place[PL_VAULTS_MAX];
+static struct pl_place place[PLACES];
 static struct pl_report report;
 static char grant[GRANT_MAX];
 
@@ -40,14 +40,30 @@ static void show_vaults(void)
     }
 }
 
-/* What a registry shows, verified here. The owner's list is the grant: others get no share. A disk
- * that exists is opened with the places in its descriptor when the registry is of no use. */
+static bool read_grant(const char *path, size_t *n)
+{
+    FILE *f = fopen(path, "re");
+    *n = f ? fread(grant, 1, sizeof(grant), f) : 0;
+    if (f)
+        fclose(f);
+    return *n > 0 && *n < sizeof(grant);
+}
+
+/* What a registry shows, verified here, of the vaults that the owner listed in the grant: however
+ * many others there are, they are not read. A disk that exists is opened with the places in its
+ * descriptor when the registry is of no use. */
 static bool read_registry(struct pl_app *app, const struct options *o, size_t *n)
 {
-    struct pl_registry_list l;
-    const struct pl_registry_order order = {.url = o->registry};
-    pl_err e = pl_registry_read(app, &order, &l);
-    for (*n = 0; pl_ok(e) && *n < l.n && *n < PL_VAULTS_MAX; (*n)++)
+    struct pl_registry_list l = {0};
+    static uint8_t id[PL_VAULTS_MAX][PL_ID_BYTES];
+    size_t grant_bytes;
+    struct pl_registry_order order = {.url = o->registry, .vault_id = id};
+    bool listed = o->grant && read_grant(o->grant, &grant_bytes);
+    pl_err e = listed ? pl_grant_vaults(app, grant, grant_bytes, id, &order.vaults)
+                      : pl_registry_read(app, &order, &l);
+    if (listed && pl_ok(e))
+        e = pl_registry_read(app, &order, &l);
+    for (*n = 0; pl_ok(e) && *n < l.n && *n < PLACES; (*n)++)
         place[*n] = l.entry[*n].place;
     if (!pl_ok(e))
         failed(app, o->registry, e);
@@ -62,19 +78,10 @@ static bool find_vaults(struct pl_app *app, const struct options *o, size_t *n)
 {
     if (o->registry)
         return read_registry(app, o, n);
-    pl_err e = pl_places_file(place, PL_VAULTS_MAX, n, o->vaults);
+    pl_err e = pl_places_file(place, PLACES, n, o->vaults);
     if (!pl_ok(e))
         failed(app, o->vaults, e);
     return pl_ok(e);
-}
-
-static bool read_grant(const char *path, size_t *n)
-{
-    FILE *f = fopen(path, "re");
-    *n = f ? fread(grant, 1, sizeof(grant), f) : 0;
-    if (f)
-        fclose(f);
-    return *n > 0 && *n < sizeof(grant);
 }
 
 static int do_format(struct pl_app *app, const struct options *o, struct pl_disk_order *order)

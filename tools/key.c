@@ -76,12 +76,15 @@ static pl_err split_order(struct tool *t, struct job *j, struct pl_split_order *
         .place = places,
         .vendors = j->vendors,
     };
-    return tool_places_now(t, j->j.app, &j->j.h, places, &o->places);
+    struct tool_ids listed = {.n = 0};
+    if (!own)
+        PL_TRY(tool_ids_grant(&listed, j->j.app, pl_wr_span(grant)));
+    return tool_places_now(t, j->j.app, &j->j.h, &listed, places, &o->places);
 }
 
 static pl_err do_split(struct tool *t, struct job *j)
 {
-    static struct pl_place places[TOOL_VAULTS_MAX];
+    static struct pl_place places[TOOL_IDS_MAX];
     struct pl_secret secret PL_CLEANUP(pl_secret_free) = {0};
     struct pl_wr grant PL_CLEANUP(pl_wr_free) = {0};
     struct pl_split_order o;
@@ -124,7 +127,7 @@ static struct pl_recover_order recover_order(struct tool *t, const struct job *j
 
 static int recover(struct tool *t)
 {
-    static struct pl_place places[TOOL_VAULTS_MAX];
+    static struct pl_place places[TOOL_IDS_MAX];
     struct job j PL_CLEANUP(job_end) = {0};
     struct pl_secret secret PL_CLEANUP(pl_secret_free) = {0};
     if (isatty(STDOUT_FILENO))
@@ -138,9 +141,12 @@ static int recover(struct tool *t)
     o.vendors = j.vendors;
     o.linger_ms = (unsigned)tool_number(t, "linger", 0);
     o.place = places;
-    if (tool_text(t, "registry"))
-        tool_places_newer(t, j.j.app, &j.j.h, places, &o.places);
-    pl_err e = pl_recover(j.j.app, &o, &secret, &j.j.report);
+    struct tool_ids listed = {.n = 0};
+    pl_err e = tool_ids_descriptor(&listed, j.j.app, pl_wr_span(&j.descriptor));
+    if (e == PL_OK && tool_text(t, "registry"))
+        tool_places_newer(t, j.j.app, &j.j.h, &listed, places, &o.places);
+    if (e == PL_OK)
+        e = pl_recover(j.j.app, &o, &secret, &j.j.report);
     if (e == PL_OK)
         e = tool_out_bytes(pl_span(secret.p, secret.n), true);
     return ended(t, &j, e);

@@ -130,7 +130,8 @@ static pl_err only(struct tool *t, struct tool_job *j, struct pl_descriptor_info
 
 static pl_err look(struct tool *t, struct tool_job *j, bool describe)
 {
-    static struct pl_place places[TOOL_VAULTS_MAX];
+    static struct pl_place places[TOOL_IDS_MAX];
+    struct tool_ids listed = {.n = 0};
     static struct pl_descriptor_info info;
     struct shown s PL_CLEANUP(shown_end) = {0};
     struct pl_list_order o = {.anchor = j->anchor,
@@ -141,7 +142,7 @@ static pl_err look(struct tool *t, struct tool_job *j, bool describe)
         o.only = &info;
     } else {
         o.place = places;
-        PL_TRY(tool_places_now(t, j->app, &j->h, places, &o.places));
+        PL_TRY(tool_places_now(t, j->app, &j->h, &listed, places, &o.places));
     }
     PL_TRY(pl_keys_list(j->app, &o, &s.key, &s.n, &j->report));
     if (t->json)

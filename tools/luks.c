@@ -60,14 +60,16 @@ static pl_err tell_format(const struct tool *t, const struct pl_disk_order *o, e
 
 static pl_err do_format(struct tool *t, struct tool_job *j, unsigned vendors)
 {
-    static struct pl_place places[TOOL_VAULTS_MAX];
+    static struct pl_place places[TOOL_IDS_MAX];
     struct pl_wr grant PL_CLEANUP(pl_wr_free) = {0};
     struct pl_disk_order o;
     enum pl_resumed how;
     const char *name = tool_text(t, "name");
     order(t, j, &o, places);
-    PL_TRY(tool_places_now(t, j->app, &j->h, places, &o.places));
+    struct tool_ids listed = {.n = 0};
     PL_TRY(tool_read(&grant, tool_text(t, "grant"), TOOL_FILE_MAX));
+    PL_TRY(tool_ids_grant(&listed, j->app, pl_wr_span(&grant)));
+    PL_TRY(tool_places_now(t, j->app, &j->h, &listed, places, &o.places));
     o.name = name ? name : "disk";
     o.bytes = tool_number(t, "size", SIZE_MIB) << 20;
     o.vendors = vendors;
@@ -121,10 +123,11 @@ static pl_err tell_open(const struct tool *t, const struct pl_disk_order *o)
 
 static pl_err do_open(struct tool *t, struct tool_job *j, unsigned vendors)
 {
-    static struct pl_place places[TOOL_VAULTS_MAX];
+    static struct pl_place places[TOOL_IDS_MAX];
     struct pl_disk_order o;
     order(t, j, &o, places);
-    tool_places_newer(t, j->app, &j->h, places, &o.places);
+    struct tool_ids listed = {.n = 0}; /* the container's descriptor leads to its vaults */
+    tool_places_newer(t, j->app, &j->h, &listed, places, &o.places);
     o.mapper = tool_text(t, "name");
     o.vendors = vendors;
     o.linger_ms = (unsigned)tool_number(t, "linger", 0);

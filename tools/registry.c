@@ -5,23 +5,46 @@
 
 enum { SEEN_MAX = 8 << 20 };
 
-/* The vaults of the home's list; none without one. */
-struct mine {
-    struct tool_vault v[TOOL_VAULTS_MAX];
-    uint8_t id[TOOL_VAULTS_MAX][PL_ID_BYTES];
-    size_t n;
-};
+void tool_ids_add(struct tool_ids *ids, const uint8_t id[static PL_ID_BYTES])
+{
+    for (size_t i = 0; i < ids->n; i++)
+        if (memcmp(ids->id[i], id, PL_ID_BYTES) == 0)
+            return;
+    if (ids->n < TOOL_IDS_MAX)
+        memcpy(ids->id[ids->n++], id, PL_ID_BYTES);
+}
 
-static pl_err read_mine(struct mine *m, const struct tool_home *h)
+/* The vaults of the home's list; none without one. */
+static pl_err add_mine(struct tool_ids *ids, const struct tool_home *h)
 {
     char path[PATH_MAX];
-    m->n = 0;
+    struct pl_place place[TOOL_VAULTS_MAX];
+    size_t n;
     tool_path(path, h, "vaults");
     if (!tool_exists(path))
         return PL_OK;
-    PL_TRY(tool_vaults_read(h, m->v, TOOL_VAULTS_MAX, &m->n));
-    for (size_t i = 0; i < m->n; i++)
-        PL_TRY(pl_unhex(m->id[i], PL_ID_BYTES, pl_span_str(m->v[i].id)));
+    PL_TRY(tool_places(h, place, &n));
+    for (size_t i = 0; i < n; i++)
+        tool_ids_add(ids, place[i].vault_id);
+    return PL_OK;
+}
+
+pl_err tool_ids_descriptor(struct tool_ids *out, struct pl_app *app, struct pl_span text)
+{
+    static struct pl_descriptor_info info;
+    PL_TRY(pl_descriptor_info(&info, app, text.p, text.n));
+    for (size_t i = 0; i < info.vaults; i++)
+        tool_ids_add(out, info.vault[i].place.vault_id);
+    return PL_OK;
+}
+
+pl_err tool_ids_grant(struct tool_ids *out, struct pl_app *app, struct pl_span text)
+{
+    uint8_t id[PL_VAULTS_MAX][PL_ID_BYTES];
+    size_t n;
+    PL_TRY(pl_grant_vaults(app, text.p, text.n, id, &n));
+    for (size_t i = 0; i < n; i++)
+        tool_ids_add(out, id[i]);
     return PL_OK;
 }
 
@@ -34,14 +57,15 @@ static const struct pl_registry_entry *entry_of(const struct pl_registry_list *l
     return NULL;
 }
 
-/* Entries of the home's vaults alone: a registry cannot make this grow. */
-static pl_err remember(const char *path, const struct mine *m, const struct pl_registry_list *l)
+/* Entries of listed vaults alone: a registry cannot make this grow. */
+static pl_err remember(const char *path, const struct tool_ids *ids,
+                       const struct pl_registry_list *l)
 {
-    struct pl_registry_entry keep[TOOL_VAULTS_MAX];
+    struct pl_registry_entry keep[TOOL_IDS_MAX];
     struct pl_registry_list few = {.entry = keep};
     char *text PL_CLEANUP(tool_text_free) = NULL;
-    for (size_t i = 0; i < m->n; i++) {
-        const struct pl_registry_entry *e = entry_of(l, m->id[i]);
+    for (size_t i = 0; i < ids->n; i++) {
+        const struct pl_registry_entry *e = entry_of(l, ids->id[i]);
         if (e)
             keep[few.n++] = *e;
     }
@@ -49,14 +73,16 @@ static pl_err remember(const char *path, const struct mine *m, const struct pl_r
     return pl_file_write(path, pl_span_str(text), 0600, PL_FILE_REPLACE);
 }
 
-static void tell_vaults(struct tool *t, const struct mine *m, const struct pl_registry_list *l)
+static void tell_vaults(struct tool *t, const struct tool_ids *ids,
+                        const struct pl_registry_list *l)
 {
-    for (size_t i = 0; i < m->n; i++) {
-        const struct pl_registry_entry *e = entry_of(l, m->id[i]);
+    char hex[17];
+    for (size_t i = 0; i < ids->n; i++) {
+        const struct pl_registry_entry *e = entry_of(l, ids->id[i]);
+        pl_hex(hex, pl_span(ids->id[i], 8));
         if (!e || !e->listed)
-            tool_note(t,
-                      "vault %.16s of your list is not listed there: it left, or it is left out%s",
-                      m->v[i].id, e ? "; its last entry still holds" : "");
+            tool_note(t, "vault %s of your list is not listed there: it left, or it is left out%s",
+                      hex, e ? "; its last entry still holds" : "");
     }
 }
 
@@ -85,15 +111,16 @@ static const char *optional(const struct tool *t, const char *name)
     return has(t, name) ? tool_text(t, name) : NULL;
 }
 
-pl_err tool_registry(struct tool *t, struct pl_app *app, const struct tool_home *h, bool mine,
-                     struct pl_registry_list *out)
+pl_err tool_registry(struct tool *t, struct pl_app *app, const struct tool_home *h,
+                     struct tool_ids *listed, struct pl_registry_list *out)
 {
     char seen[PATH_MAX];
-    struct mine m;
+    struct tool_ids mine = {.n = 0}, *ids = listed ? listed : &mine;
     const char *url = tool_text(t, "registry"), *file = url ? NULL : optional(t, "file");
     struct pl_wr known PL_CLEANUP(pl_wr_free) = {0};
     *out = (struct pl_registry_list){0};
-    PL_TRY(read_mine(&m, h));
+    PL_TRY(add_mine(ids, h));
+    PL_REQUIRE(!listed || ids->n, FILE_MISSING); /* nobody's list is not everybody's */
     tool_path(seen, h, "registry.seen");
     if (file || tool_exists(seen))
         PL_TRY(tool_read(&known, file ? file : seen, SEEN_MAX));
@@ -104,36 +131,36 @@ pl_err tool_registry(struct tool *t, struct pl_app *app, const struct tool_home 
         .tee = optional(t, "tee"),
         .measurement = optional(t, "measurement"),
         .label = optional(t, "label"),
-        .vault_id = m.id,
-        .vaults = mine ? m.n : 0,
+        .vault_id = ids->id,
+        .vaults = listed ? ids->n : 0,
         .deadline_ms = has(t, "file") ? (unsigned)tool_number(t, "deadline", 0) : 0,
     };
     bool narrow = o.tee || o.measurement || o.label;
     PL_TRY(pl_registry_read(app, &o, out));
     tell(t, out);
     if (!narrow)
-        tell_vaults(t, &m, out);
-    return url && m.n && !narrow ? remember(seen, &m, out) : PL_OK;
+        tell_vaults(t, ids, out);
+    return url && ids->n && !narrow ? remember(seen, ids, out) : PL_OK;
 }
 
 pl_err tool_places_now(struct tool *t, struct pl_app *app, const struct tool_home *h,
-                       struct pl_place *out, size_t *out_n)
+                       struct tool_ids *listed, struct pl_place *out, size_t *out_n)
 {
     struct pl_registry_list l;
     if (!tool_text(t, "registry"))
         return tool_places(h, out, out_n);
-    pl_err e = tool_registry(t, app, h, true, &l);
+    pl_err e = tool_registry(t, app, h, listed, &l);
     *out_n = 0;
-    for (size_t i = 0; e == PL_OK && i < l.n && *out_n < TOOL_VAULTS_MAX; i++)
+    for (size_t i = 0; e == PL_OK && i < l.n && *out_n < TOOL_IDS_MAX; i++)
         out[(*out_n)++] = l.entry[i].place;
     pl_registry_free(&l);
     return e;
 }
 
 void tool_places_newer(struct tool *t, struct pl_app *app, const struct tool_home *h,
-                       struct pl_place *out, size_t *out_n)
+                       struct tool_ids *listed, struct pl_place *out, size_t *out_n)
 {
-    pl_err e = tool_places_now(t, app, h, out, out_n);
+    pl_err e = tool_places_now(t, app, h, listed, out, out_n);
     if (e == PL_OK)
         return;
     *out_n = 0;

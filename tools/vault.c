@@ -127,7 +127,7 @@ static int list_entries(struct tool *t, const struct tool_home *h)
     pl_err e = tool_app(&app, h, false);
     if (e != PL_OK)
         return tool_app_fail(t, NULL, h->dir, e);
-    e = tool_registry(t, app, h, false, &l);
+    e = tool_registry(t, app, h, NULL, &l);
     if (e != PL_OK)
         return tool_app_fail(t, app, from, e);
     e = t->json ? entries_json(t, &l) : print_entries(t, &l);
@@ -272,7 +272,8 @@ static int status_one(struct tool *t, struct pl_app *app, const char *endpoint)
 /* The worst of all exit codes, so that one bad vault is not hidden by a good one. */
 static int each(struct tool *t, int (*one)(struct tool *t, struct pl_app *app, const char *at))
 {
-    static struct pl_place place[TOOL_VAULTS_MAX];
+    static struct pl_place place[TOOL_IDS_MAX];
+    struct tool_ids listed = {.n = 0};
     struct tool_home h;
     size_t n = 0;
     int worst = TOOL_DONE;
@@ -285,7 +286,7 @@ static int each(struct tool *t, int (*one)(struct tool *t, struct pl_app *app, c
         return tool_app_fail(t, NULL, h.dir, e);
     if (t->n_args)
         return one(t, app, t->args[0]);
-    e = tool_places_now(t, app, &h, place, &n);
+    e = tool_places_now(t, app, &h, &listed, place, &n);
     if (e != PL_OK)
         return tool_app_fail(t, app, h.dir, e);
     for (size_t i = 0; i < n; i++) {

@@ -241,8 +241,11 @@ struct pl_split_order {
     const void *policy;  /* without a grant: the template, whose principals.owner.OWNER_NAME is */
     size_t policy_bytes; /* replaced by the owner's key at each vault */
     const char *owner_name;
-    const struct pl_place
-        *place; /* candidates; those that the grant does not list are passed over */
+    /* Where they are. Candidates are the vaults of the grant; any other place is passed over. The
+     * owner himself signs for those that he gives, 64 at most. Of the candidates that answer and
+     * verify those n are taken whose HMAC(link secret, vault_id) is smallest: the link secret is
+     * drawn for this split, so no vault_id is made to be chosen. */
+    const struct pl_place *place;
     size_t places;
     unsigned vendors;     /* TEEs of at least so many vendors; 0: any. Platforms always differ */
     unsigned deadline_ms; /* of each phase; 0: 15000 */
@@ -388,6 +391,11 @@ struct pl_grant_spec {
 /* *out_json is malloc'ed. */
 PL_API_CHECKED pl_err pl_grant_make(char **out_json, struct pl_app *app,
                                     const struct pl_grant_spec *spec);
+/* The vaults that a grant lists, every one certified by the owner's root key: what to ask a
+ * registry for (`vault_id` of its order), so that nobody else is read of, however many are there.
+ */
+PL_API_CHECKED pl_err pl_grant_vaults(struct pl_app *app, const void *grant, size_t bytes,
+                                      uint8_t out[PL_VAULTS_MAX][PL_ID_BYTES], size_t *out_n);
 
 /* ---- Start, step, finish --------------------------------------------------------------------- */
 

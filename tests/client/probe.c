@@ -213,7 +213,7 @@ static pl_err forge(const char *in, const char *key, const char *out)
 
 /* ---- the app ---- */
 
-static struct pl_place place[PL_VAULTS_MAX];
+static struct pl_place place[2048];
 static size_t places;
 static uint8_t bound[32];
 static struct pl_report report;

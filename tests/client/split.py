@@ -1,5 +1,7 @@
 """Split: interrupted at every step, too few vaults, one machine twice, and what two vaults can join. TAP."""
 import base64
+import hashlib
+import hmac
 import json
 import os
 import re
@@ -75,6 +77,28 @@ def interrupted(x, t):
     t.ok(r["error"] == "JOURNAL_FORM", "a journal that cannot be", r)
 
 
+def descriptor(x, name):
+    return json.load(open(x.path(name)))["descriptor"]
+
+
+def ranked(d, ids):
+    """The order that this split's link secret gives."""
+    secret = base64.urlsafe_b64decode(d["link_secret"] + "=")
+    return sorted(ids, key=lambda i: hmac.new(secret, bytes.fromhex(i), hashlib.sha256).digest())
+
+
+def ids_of(d):
+    return [v["vault_id"] for v in d["vaults"]]
+
+
+def rank(x, t):
+    """Whom a split takes, of more than it needs: tests/scale has the same for twelve."""
+    for i in range(2):
+        r = x.app("split", N="2", DESCRIPTOR=x.path(f"rank{i}.pleiad"))
+        d = descriptor(x, f"rank{i}.pleiad")
+        t.ok(ids_of(d) == ranked(d, [v["id"] for v in x.vaults])[:2], "the two that its link secret ranks first, of four", r)
+
+
 def few(x, t):
     s = w.Silent()
     env = dict(PLACES=moved(x, {2: s.port}), DEADLINE="1500", DESCRIPTOR=x.path("few.pleiad"))
@@ -148,4 +172,4 @@ def joiner(x, t):
 
 
 if __name__ == "__main__":
-    w.main([interrupted, few, one_machine, joiner])
+    w.main([interrupted, rank, few, one_machine, joiner])

@@ -49,6 +49,13 @@ class World:
     def path(self, *parts):
         return os.path.join(self.dir, *parts)
 
+    def inside(self, name):
+        """What a command begins with that is to run where this vault, or "app", is."""
+        return []
+
+    def at(self, vault):
+        return f"127.0.0.1:{vault['port']}"
+
     def spawn(self, args, **more):
         p = subprocess.Popen(args, start_new_session=True, **more)
         self.children.append(p)
@@ -67,8 +74,8 @@ class World:
 
     def vault(self, name, sock, config=None, vaultd=None):
         log = open(self.path(name + ".log"), "w+b")
-        args = [self.pleiad, "sim", "run", "--as", "vault", "--socket", sock, "--", vaultd or self.vaultd, "--dir",
-                self.path(name), "--listen", "127.0.0.1:0", "--config", config or self.path("config.json"),
+        args = [*self.inside(name), self.pleiad, "sim", "run", "--as", "vault", "--socket", sock, "--",
+                vaultd or self.vaultd, "--dir", self.path(name), "--listen", "127.0.0.1:0", "--config", config or self.path("config.json"),
                 "--collateral", self.path("A", "collateral")]
         p = self.spawn(args, stderr=log)
         end = time.monotonic() + READY_S
@@ -89,7 +96,7 @@ class World:
     def run(self, args, **env):
         e = {k: v for k, v in os.environ.items() if not k.startswith("PLEIAD_SIM")}
         e.update(ROOT=self.path("A", "root.pem"), COLLATERAL=self.path("A", "collateral"), **env)
-        r = subprocess.run(args, env=e, capture_output=True, text=True, timeout=120)
+        r = subprocess.run([*self.inside("app"), *args], env=e, capture_output=True, text=True, timeout=120)
         try:
             out = json.loads(r.stdout) if r.stdout.strip() else {}
         except ValueError:
@@ -108,10 +115,10 @@ class World:
         return self.run([*args, "--", probe or self.probe, verb], **env)
 
     def places(self):
-        return " ".join(f"{v['id']}@127.0.0.1:{v['port']}" for v in self.vaults)
+        return " ".join(f"{v['id']}@{self.at(v)}" for v in self.vaults)
 
     def profile(self, vault, config_root=True, **more):
-        seen = self.owner("show", f"127.0.0.1:{vault['port']}")
+        seen = self.owner("show", self.at(vault))
         p = {"tee": "sim-sgx", "measurements": {"mrenclave": [seen["mrenclave"]]}, "min_svn": 0,
              "tcb": ["UpToDate", "SWHardeningNeeded"], "platforms": "any"}
         if config_root:

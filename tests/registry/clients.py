@@ -392,8 +392,42 @@ def story():
     bad.close()
     ok("with vaults left out a split has too few, and says which are missing", r.returncode == 3 and
        r.stderr.count(b"is not listed there") == 2, r.stderr)
+    unlisted(url, p)
     collateral()
     ran("down", 0, "dev", "down")
+
+
+def unlisted(url, p):
+    """Who may hold a share is the owner's to say: in a grant, or at his desk by the list of his home."""
+    bare, three = p("bare"), read(home, "vaults")
+    two, third = three[:three.index(b"\n", three.index(b"\n") + 1) + 1], three.split()[2]
+    os.mkdir(bare)
+    os.symlink(os.path.join(home, "authority"), os.path.join(bare, "authority"))
+    for name in "owner.pem", "instance":
+        shutil.copy(os.path.join(home, name), bare)
+    at = ["--dir", bare, "--generate", "32", "-k", "2", "--anchor", p("anchor.json"), "--registry", url, "--report"]
+    save(os.path.join(home, "vaults"), two)
+    run("grant", "issue", "--policy", os.path.join(EXAMPLES, "disk.json"), "--set",
+        "profiles.billing-v1=@" + p("keeper.profile"), "--out", p("two.json"))
+    save(os.path.join(home, "vaults"), three)
+    r = app("key", "split", "--name", "a", "-n", "2", "--grant", p("two.json"), "--descriptor", p("a.key"), *at)
+    ok("where there is no list the grant is the list", r.returncode == 0 and third[:8] not in r.stderr and
+       r.stderr.count(b"verified, used") == 2, r.stderr)
+    own = ["key", "split", "--policy", os.path.join(EXAMPLES, "disk.json"), *at]
+    r = run(*own, "--name", "b", "-n", "2", "--descriptor", p("b.key"))
+    ok("an owner without a list signs for nobody whom a registry shows", r.returncode and b"FILE_MISSING" in r.stderr and
+       not os.path.exists(p("b.key")), r.stderr)
+    save(os.path.join(bare, "vaults"), two)
+    r = run(*own, "--name", "c", "-n", "3", "--descriptor", p("c.key"))
+    ok("nor for a third beside the two of his list", r.returncode == 3 and b"SPLIT_FEW" in r.stderr and
+       third[:8] not in r.stderr, r.stderr)
+    r = run(*own, "--name", "d", "-n", "2", "--descriptor", p("d.key"))
+    ok("but for these two", r.returncode == 0 and r.stderr.count(b"verified, used") == 2, r.stderr)
+
+
+def save(path, data):
+    with open(path, "wb") as f:
+        f.write(data)
 
 
 def leaves(value):
