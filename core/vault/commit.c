@@ -50,12 +50,14 @@ static pl_err check_creator(const struct pl_vault *v, struct pl_turn *t)
     return PL_OK;
 }
 
+/* Those who agree: nobody else can use up what an owner may have by naming him. */
 static pl_err check_owners(const struct pl_vault *v, const struct pl_turn *t)
 {
     const struct pl_policy *p = t->policy->policy;
+    uint64_t agree = (t->facts.is | t->facts.consent) & pl_policy_group(p, PL_GROUP_OWNER);
     for (size_t i = 0; i < pl_policy_principals(p); i++) {
         const struct pl_principal *who = pl_policy_principal(p, i);
-        if (who->group != PL_GROUP_OWNER || who->kind != PL_KIND_KEY)
+        if (!(agree >> i & 1) || who->kind != PL_KIND_KEY)
             continue;
         const uint64_t *n = pl_map_get(&v->owners, who->spki_sha256);
         PL_REQUIRE(!n || *n < t->config->keys_per_owner, OWNER_KEYS);

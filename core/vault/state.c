@@ -133,7 +133,7 @@ static void count_owners(struct pl_vault *v, const struct record *r, int by)
     v->by_anyone += r->birth.by_anyone ? (uint64_t)by : 0;
     for (size_t i = 0; i < pl_policy_principals(p); i++) {
         const struct pl_principal *who = pl_policy_principal(p, i);
-        if (who->group != PL_GROUP_OWNER || who->kind != PL_KIND_KEY)
+        if (!(r->birth.consents >> i & 1) || who->kind != PL_KIND_KEY)
             continue;
         uint64_t *n = pl_map_put(&v->owners, who->spki_sha256);
         *n += (uint64_t)by;

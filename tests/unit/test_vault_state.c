@@ -89,6 +89,46 @@ TEST(whoever_may_create_as_anyone_cannot_fill_the_vault)
     world_close(&w);
 }
 
+/* A policy of two owners, either of whom may agree: `owner` and `other`. */
+static const char *with_a_second_owner(const char *body)
+{
+    static char text[160 * 1024];
+    char he[65];
+    const char *at = strstr(body, "\"principals\":{\"owner\":{");
+    if (!CHECK(at != NULL))
+        return body;
+    pl_hex(he, PL_ARR(w.other_spki));
+    snprintf(text, sizeof(text),
+             "%.*s\"owner_quorum\":1,\"principals\":{\"owner\":{\"he\":{\"kind\":\"key\",\"spki_"
+             "sha256\":\"%s\"},%s",
+             (int)(at - body), body, he, at + strlen("\"principals\":{\"owner\":{"));
+    return text;
+}
+
+TEST(an_owner_pays_for_the_keys_that_he_agreed_to)
+{
+    world_open(&w);
+    struct pl_peer owner = world_peer(&w, &w.owner, NULL), other = world_peer(&w, &w.other, NULL);
+    const char *both = with_a_second_owner(world_create_body(&w, 1, 40, NULL));
+    w.vault->config->anyone = true;
+    w.vault->config->keys_per_owner = 1;
+    CHECK_OK(world_call(&w, &other, "POST", "/v1/keys", both, NULL));
+    char path[64];
+    snprintf(path, sizeof(path), "%s", world_path(&w, ""));
+    CHECK_ERR(world_call(&w, &other, "POST", "/v1/keys", both, NULL), OWNER_KEYS);
+    const char *own = world_create_body(&w, 2, 40, NULL);
+    CHECK_OK(world_call(&w, &owner, "POST", "/v1/keys", own, NULL)); /* he has none so far */
+    CHECK_ERR(world_call(&w, &owner, "POST", "/v1/keys", own, NULL), OWNER_KEYS);
+    struct pl_vault *again = world_replay(&w);
+    CHECK(again->owners.n == 2 && w.vault->owners.n == 2);
+    CHECK_OK(world_call(&w, &other, "DELETE", path, NULL, NULL));
+    CHECK(w.vault->owners.n == 1);
+    both = with_a_second_owner(world_create_body(&w, 1, 40, NULL));
+    CHECK_OK(world_call(&w, &other, "POST", "/v1/keys", both, NULL));
+    pl_vault_free(again);
+    world_close(&w);
+}
+
 TEST(keys_with_one_policy_hold_it_once)
 {
     world_open(&w);
