@@ -129,6 +129,7 @@ static pl_err do_open(struct tool *t, struct tool_job *j, unsigned vendors)
     struct tool_ids listed = {.n = 0}; /* the container's descriptor leads to its vaults */
     tool_places_newer(t, j->app, &j->h, &listed, places, &o.places);
     o.mapper = tool_text(t, "name");
+    o.name = tool_text(t, "key");
     o.vendors = vendors;
     o.linger_ms = (unsigned)tool_number(t, "linger", 0);
     PL_TRY(pl_disk_open(j->app, &o, &j->report));
@@ -201,6 +202,10 @@ static const struct tool_opt open_opts[] = {
      .arg = TOOL_TEXT,
      .meta = "NAME",
      .help = "map it to /dev/mapper/NAME (needs root and dm-crypt)"},
+    {.name = "key",
+     .arg = TOOL_TEXT,
+     .meta = "NAME",
+     .help = "its key is called so, as format was told: not another container of this instance"},
     {.name = "test", .arg = TOOL_FLAG, .help = "only try the key; also without --name"},
     TOOL_DEADLINE_OPT,
     TOOL_LINGER_OPT,

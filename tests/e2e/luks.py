@@ -192,6 +192,10 @@ def tokens():
     theirs = Header("other.img").json["tokens"]["0"]["descriptor"]
     r2 = opens(changed(token(descriptor=theirs)))
     ok(r.returncode == 0 and said(r2, "ANCHOR_BOUND"), "the descriptor of another container", r2)
+    r = fmt("third.img", "--name", "third")
+    ok(r.returncode == 0 and opens("third.img", "--key", "third").returncode == 0, "a container by its key's name", r)
+    r = opens("third.img", "--key", "disk")
+    ok(said(r, "ANCHOR_KEY"), "whole containers of one instance exchanged", r)
 
 
 def bound():
