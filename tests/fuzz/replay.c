@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { INPUT_MAX = 1 << 20, PREFIXES_MAX = 2048, CHANGES = 256, FEW_SEEDS = 16 };
+enum { INPUT_MAX = 1 << 20, PREFIXES_MAX = 2048, CHANGES = 256, FEW_SEEDS = 4 };
 
 static uint8_t *guard; /* the page that cannot be read */
 static char current[512];
