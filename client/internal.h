@@ -48,6 +48,8 @@ struct pl_app {
     char *owner_file;
     struct pl_client *loop;
     struct pl_kept *kept; /* links of the loop that no call uses */
+    pl_progress *progress; /* NULL: nobody watches */
+    void *progress_arg;
     bool busy;
     char detail[512];
 };

@@ -5,6 +5,8 @@
 #include <poll.h>
 #include <string.h>
 
+enum { PROGRESS_MS = 200 };
+
 pl_err pl_work_begin(struct pl_work *w, struct pl_app *app)
 {
     PL_REQUIRE(!app->busy, WORK_BUSY);
@@ -44,12 +46,22 @@ size_t pl_work_poll(struct pl_work *w, struct pollfd *fds, size_t cap, int *out_
 
 bool pl_work_step(struct pl_work *w) { return w->done || w->step(w); }
 
+void pl_app_progress(struct pl_app *app, pl_progress *progress, void *arg)
+{
+    app->progress = progress;
+    app->progress_arg = arg;
+}
+
 void pl_work_run(struct pl_work *w)
 {
     struct pollfd fds[PL_VAULTS_MAX];
     int wait;
     while (!pl_work_step(w)) {
         size_t n = pl_work_poll(w, fds, PL_VAULTS_MAX, &wait);
+        if (w->app->progress) {
+            w->app->progress(w->app->progress_arg, &w->report);
+            wait = wait < 0 || wait > PROGRESS_MS ? PROGRESS_MS : wait;
+        }
         poll(fds, (nfds_t)n, wait); /* EINTR: the next step finds out */
     }
 }

@@ -23,6 +23,14 @@ enum tool_who tool_job_who(const struct tool *t, enum tool_who otherwise)
     return !as ? otherwise : strcmp(as, "owner") == 0 ? TOOL_OWNER : TOOL_APP;
 }
 
+static void show(void *arg, const struct pl_report *r)
+{
+    uint64_t done = 0;
+    for (size_t i = 0; i < r->vaults; i++)
+        done += r->vault[i].step == PL_STEP_VERIFIED || r->vault[i].why;
+    tool_progress(arg, "waiting for vaults, answered", done, r->vaults);
+}
+
 int tool_job_begin(struct tool *t, struct tool_job *j, enum tool_who who)
 {
     pl_err e = tool_home(&j->h, t, false);
@@ -31,6 +39,7 @@ int tool_job_begin(struct tool *t, struct tool_job *j, enum tool_who who)
     e = who == TOOL_OWNER ? tool_owner_app(&j->app, &j->h) : tool_app(&j->app, &j->h, true);
     if (e != PL_OK)
         return tool_app_fail(t, NULL, "this process", e);
+    pl_app_progress(j->app, show, t);
     e = open_anchor(t, j, who);
     if (e == PL_OK)
         return -1;

@@ -100,6 +100,31 @@ static pl_err do_split(struct tool *t, struct job *j)
     return pl_split(j->j.app, &o, &j->j.report);
 }
 
+static pl_err tell_split(struct tool *t, const struct pl_report *r)
+{
+    struct pl_wr w PL_CLEANUP(pl_wr_free) = pl_wr_heap(65536);
+    struct pl_jw j = pl_jw(&w);
+    pl_jw_open(&j, '{');
+    pl_jw_key(&j, "descriptor");
+    pl_jw_text(&j, tool_text(t, "descriptor"));
+    pl_jw_key(&j, "vaults");
+    pl_jw_open(&j, '[');
+    for (size_t i = 0; i < r->vaults; i++) {
+        pl_jw_open(&j, '{');
+        pl_jw_key(&j, "endpoint");
+        pl_jw_text(&j, r->vault[i].endpoint);
+        pl_jw_key(&j, "used");
+        pl_jw_bool(&j, r->vault[i].used);
+        pl_jw_key(&j, "vault_id");
+        pl_jw_hex(&j, PL_ARR(r->vault[i].vault_id));
+        pl_jw_close(&j, '}');
+    }
+    pl_jw_close(&j, ']');
+    pl_jw_close(&j, '}');
+    PL_TRY(pl_wr_end(&w));
+    return tool_json(t, pl_wr_span(&w));
+}
+
 static int split(struct tool *t)
 {
     struct job j PL_CLEANUP(job_end) = {0};
@@ -110,7 +135,12 @@ static int split(struct tool *t)
     if (!tool_diversity(t, &j.vendors))
         return TOOL_USAGE;
     int code = tool_job_begin(t, &j.j, tool_text(t, "policy") ? TOOL_OWNER : TOOL_APP);
-    return code >= 0 ? code : ended(t, &j, do_split(t, &j));
+    if (code >= 0)
+        return code;
+    pl_err e = do_split(t, &j);
+    if (e == PL_OK && t->json)
+        e = tell_split(t, &j.j.report);
+    return ended(t, &j, e);
 }
 
 /* ---- recover, status, delete ---- */

@@ -153,7 +153,7 @@ static int list(struct tool *t)
 /* ---- verify, status ---- */
 
 /* The configuration root that the evidence carries must be that of the file. */
-static pl_err check_config(const char *path, const char *shown)
+static pl_err check_config(struct tool *t, const char *path, const char *shown)
 {
     struct pl_wr text PL_CLEANUP(pl_wr_free) = {0};
     struct pl_crypto *c = NULL;
@@ -166,6 +166,9 @@ static pl_err check_config(const char *path, const char *shown)
         pl_hex(hex, PL_ARR(cfg->root));
         if (!strstr(shown, hex))
             e = PL_FAIL(VAULT_CONFIG);
+        else if (cfg->time == PL_TIME_HOST)
+            tool_note(t, "this configuration takes the time from the vault's host (time: host): "
+                         "what time decides there, its host decides");
     }
     pl_config_put(cfg);
     pl_crypto_free(c);
@@ -255,7 +258,7 @@ static int verify_one(struct tool *t, struct pl_app *app, const char *endpoint)
         return tool_app_fail(t, app, endpoint, e);
     e = t->json ? tool_json(t, pl_span_str(json)) : print_facts(t, endpoint, json);
     if (e == PL_OK && config)
-        e = check_config(config, json);
+        e = check_config(t, config, json);
     return e == PL_OK ? TOOL_DONE : tool_fail(t, config ? config : endpoint, e);
 }
 

@@ -62,6 +62,8 @@ static pl_err serve(struct vaultd *vd)
         .tls = vd->leaf.ctx,
         .handler = &vaultd_handler,
         .arg = vd,
+        .requests_per_s = REQUESTS_PER_S,
+        .requests_burst = 2 * REQUESTS_PER_S,
     };
     pl_err e = pl_server_start(&vd->server, &cfg);
     if (e != PL_OK) {

@@ -40,6 +40,7 @@ enum {
     UPKEEP_MS = 1000,
     LAPSE_MS = 10000,
     TRUST_MS = 600000,
+    REQUESTS_PER_S = 10000, /* of one address, twice as many at once */
     SNAPSHOT_EVERY = 10000, /* entries, unless an option says otherwise */
 };
 

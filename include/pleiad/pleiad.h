@@ -222,6 +222,10 @@ struct pl_report {
     unsigned ms;
 };
 PL_API const char *pl_step_text(enum pl_step s);
+/* Called at least five times a second while a blocking call of this app waits; NULL: no longer. It
+ * must not call anything of this app. */
+typedef void pl_progress(void *arg, const struct pl_report *report);
+PL_API void pl_app_progress(struct pl_app *app, pl_progress *progress, void *arg);
 /* One line for people: which vault, how far it came, what was wrong with it, [CODE]. */
 enum { PL_REPORT_LINE = 1024 };
 PL_API void pl_report_line(char out[PL_REPORT_LINE], const struct pl_report_vault *v);

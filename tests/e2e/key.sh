@@ -35,7 +35,8 @@ ok "status" run 0 app key status --anchor anchor.json --descriptor backup.key
 ok "all three are active" test "$(grep -c active "$work/out")" = 3
 ok "outside of its TEE nobody recovers" run 3 "$PLEIAD" key recover --anchor anchor.json --descriptor backup.key
 ok "nothing came out" test ! -s "$work/out"
-ok "a generated secret" run 0 app key split --name drawn --generate 48 -k 2 -n 3 --grant grant.json --anchor anchor.json --descriptor drawn.key
+ok "a generated secret" run 0 app key split --json --name drawn --generate 48 -k 2 -n 3 --grant grant.json --anchor anchor.json --descriptor drawn.key
+ok "where it went, as JSON" python3 -c 'import json,sys; d=json.load(open(sys.argv[1])); assert d["descriptor"]=="drawn.key" and [v["used"] for v in d["vaults"]]==[True]*3' "$work/out"
 ok "recover it" run 0 app key recover --anchor anchor.json --descriptor drawn.key
 ok "48 bytes" test "$(stat -c %s "$work/out")" = 48
 ok "more vaults than there are" run 3 app key split --name more --generate 32 -n 4 --grant grant.json --anchor anchor.json --descriptor more.key
@@ -46,6 +47,10 @@ ok "it is still there" run 0 app key recover --anchor anchor.json --descriptor b
 kill -9 "$(cut -d' ' -f1 "$PLEIAD_HOME/run/vault-1.pid")"
 ok "with one vault gone" run 0 app key recover --anchor anchor.json --descriptor backup.key
 ok "the same secret" cmp "$work/out" secret
+kill -STOP "$(cut -d' ' -f1 "$PLEIAD_HOME/run/vault-2.pid")"
+script -qec "'$PLEIAD' sim run --as keeper --measured anchor.json -- '$PLEIAD' key recover --deadline 3000 --anchor anchor.json --descriptor backup.key > none" /dev/null > shown < /dev/null
+ok "a person who waits sees for what" grep -q 'waiting for vaults, answered [0-9] of 3' shown
+ok "and nothing came out" test ! -s none
 kill -9 "$(cut -d' ' -f1 "$PLEIAD_HOME/run/vault-2.pid")"
 ok "with two gone, too few" run 3 app key recover --anchor anchor.json --descriptor backup.key
 ok "each is named" says 'NET_CONNECT|no connection'
