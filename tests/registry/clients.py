@@ -255,7 +255,11 @@ def going_back():
     ran("a vault starts again", 0, "dev", "up")
     fresh = read(home, "vault-1", "entry.json")
     ok("with a new entry", fresh != entry[0])
-    ran("the newer one is seen", 0, "vault", "list", "--registry", read(home, "registry").decode())
+    serial, url, end = json.loads(fresh)["statement"]["serial"], read(home, "registry").decode(), time.monotonic() + 30
+    seen = lambda: listed(run("vault", "list", "--json", "--registry", url))[ids[0]]["serial"] == serial
+    while not (done := seen()) and time.monotonic() < end: # it is listed already: nothing waits for the newer one
+        time.sleep(0.05)
+    ok("the newer one is seen", done)
     r = hostile("the older one is noticed, and left out", 0, page_of(*entry), args=["--json"],
                 says="1 entries are older than what was seen")
     ok("the newer one counts", listed(r)[ids[0]]["serial"] > json.loads(entry[0])["statement"]["serial"], r.stdout)
