@@ -47,7 +47,7 @@ struct pl_app {
     struct pl_priv *owner;   /* root that the key at each vault is derived from; NULL: none */
     char *owner_file;
     struct pl_client *loop;
-    struct pl_kept *kept; /* links of the loop that no call uses */
+    struct pl_kept *kept;  /* links of the loop that no call uses */
     pl_progress *progress; /* NULL: nobody watches */
     void *progress_arg;
     bool busy;
