@@ -501,12 +501,14 @@ def record():
     ok("nor words of them", not words, words)
 
 
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # then too, what was started is ended
 try:
     setup()
     for test in honest, files, wrong_entries, going_back, bad_pages, asking_for_certificates, bad_wires, story, record:
         test()
 finally:
     run("dev", "down")
+    run("dev", "down", "--dir", os.path.join(work, "other"))
     shutil.rmtree(work, ignore_errors=True)
 print("1..%d" % checks)
 sys.exit(1 if failures or not checks else 0)
