@@ -130,7 +130,7 @@ def write(measured, order, compiler):
     save(rows, order)
     os.makedirs(PLOTS, exist_ok=True)
     text = ['# Measured', 'Written by `bench/run`; numbers of one machine, worth comparing within a table only. Each '
-            'is the median of five rounds in which the contenders took turns, with the least and the most of them. '
+            'is the median of five rounds (P3: three, P18: one; P12 those of `bench_quote`) in which the contenders took turns, with the least and the most of them. '
             '"cpu-s" is a second of processor time of all threads of the server.', machine(compiler)]
     if '' in said or 'All' in said:
         text.append(said['All'])
