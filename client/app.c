@@ -15,7 +15,7 @@ struct pl_interval pl_app_now(void)
     return (struct pl_interval){s - PL_CLOCK_SKEW_S, s + PL_CLOCK_SKEW_S};
 }
 
-static struct pl_interval tls_now(void *arg)
+struct pl_interval pl_app_tls_now(void *arg)
 {
     (void)arg;
     return pl_app_now();
@@ -110,7 +110,8 @@ static pl_err make_leaf(struct pl_app *app, struct pl_tls_ctx **out)
     n.valid.from_s = now_s - PL_LEAF_BACK_S;
     n.valid.to_s = n.valid.from_s + PL_TLS_LEAF_MAX_S - 1;
     PL_TRY(pl_ratls_make(app->crypto, &der, app->key, &n));
-    const struct pl_tls_config cfg = {.leaf = pl_wr_span(&der), .key = app->key, .now = tls_now};
+    const struct pl_tls_config cfg = {
+        .leaf = pl_wr_span(&der), .key = app->key, .now = pl_app_tls_now};
     return pl_tls_ctx_new(out, app->crypto, &cfg);
 }
 

@@ -55,6 +55,7 @@ struct pl_app {
 };
 
 struct pl_interval pl_app_now(void);
+struct pl_interval pl_app_tls_now(void *unused); /* the same, as channels ask for it */
 void pl_app_say(struct pl_app *app, const char *what, const char *more);
 /* Key and certificate of one connection to this vault. */
 PL_CHECKED pl_err pl_leaf_new(struct pl_app *app, const uint8_t vault_id[static 32],

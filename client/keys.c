@@ -50,6 +50,18 @@ bool pl_step_each(struct pl_work *w)
     return w->done;
 }
 
+pl_err pl_each_open(struct pl_work *w, struct pl_app *app, size_t n,
+                    const struct pl_fan_events *events, unsigned deadline_ms)
+{
+    PL_TRY(pl_work_begin(w, app));
+    PL_TRY(pl_fan_open(&w->fan, app, n));
+    w->fan.events = events;
+    w->fan.user = w;
+    w->fan.deadline_ms = pl_now_ms() + deadline_ms;
+    w->step = pl_step_each;
+    return PL_OK;
+}
+
 size_t pl_answered(const struct pl_report *r)
 {
     size_t n = 0;
@@ -128,13 +140,9 @@ static void answer_call(struct pl_vc *vc, struct pl_span body)
 static const struct pl_fan_events events_call = {ready_call, answer_call, NULL};
 
 static pl_err open_single(struct single *s, struct pl_app *app, const struct pl_place *place,
-                          unsigned deadline_ms)
+                          const struct pl_fan_events *events, unsigned deadline_ms)
 {
-    PL_TRY(pl_work_begin(&s->w, app));
-    PL_TRY(pl_fan_open(&s->w.fan, app, 1));
-    s->w.step = pl_step_each;
-    s->w.fan.user = s;
-    s->w.fan.deadline_ms = pl_now_ms() + (deadline_ms ? deadline_ms : PL_RECOVER_MS);
+    PL_TRY(pl_each_open(&s->w, app, 1, events, deadline_ms ? deadline_ms : PL_RECOVER_MS));
     pl_fan_place(&s->w.fan, 0, place);
     pl_fan_connect(&s->w.fan, 0);
     pl_work_run(&s->w);
@@ -153,8 +161,7 @@ pl_err pl_vault_call(struct pl_app *app, const struct pl_call_order *order, stru
     PL_REQUIRE(s, NO_MEMORY);
     s->order = order;
     s->w.fan.anchor = order->anchor;
-    s->w.fan.events = &events_call;
-    pl_err e = open_single(s, app, order->place, order->deadline_ms);
+    pl_err e = open_single(s, app, order->place, &events_call, order->deadline_ms);
     if (seen)
         *seen = s->w.report.vault[0];
     out->status = s->w.fan.n ? s->w.fan.vc[0].status : 0;
@@ -295,8 +302,7 @@ static pl_err show(struct pl_app *app, const char *endpoint, const struct pl_fan
     memcpy(place.endpoint, endpoint, strlen(endpoint) + 1);
     struct single *s = calloc(1, sizeof(*s));
     PL_REQUIRE(s, NO_MEMORY);
-    s->w.fan.events = events;
-    pl_err e = open_single(s, app, &place, 0);
+    pl_err e = open_single(s, app, &place, events, 0);
     pl_work_close(&s->w);
     *out_json = e == PL_OK ? s->answer.body : NULL;
     if (e != PL_OK)

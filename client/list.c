@@ -46,10 +46,10 @@ static pl_err add(struct list *l, struct shelf *v, struct pl_key_info **out)
 
 /* ---- asking ---- */
 
-static void later(struct pl_vc *vc)
+/* How long one page or key may take. */
+static unsigned patience_ms(const struct list *l)
 {
-    unsigned ms = list_of(vc)->o->deadline_ms;
-    vc->fan->deadline_ms = pl_now_ms() + (ms ? ms : PL_RECOVER_MS);
+    return l->o->deadline_ms ? l->o->deadline_ms : PL_RECOVER_MS;
 }
 
 static void ask_page(struct pl_vc *vc, uint64_t page)
@@ -143,7 +143,7 @@ static void on_answer(struct pl_vc *vc, struct pl_span body)
     pl_vc_take(vc, body, page ? take_page : take_key);
     if (vc->state != PL_VC_DONE)
         return;
-    later(vc);
+    vc->fan->deadline_ms = pl_now_ms() + patience_ms(l);
     shelf_of(vc)->asked += !page;
     if (l->more)
         ask_page(vc, l->page);
@@ -172,12 +172,8 @@ static pl_err open_list(struct list *l, struct pl_app *app, const struct pl_list
     struct pl_key_info *k;
     size_t n = o->only ? o->only->vaults : o->places;
     PL_REQUIRE(o->anchor, ANCHOR_FORM);
-    PL_TRY(pl_work_begin(&l->w, app));
-    PL_TRY(pl_fan_open(&l->w.fan, app, n));
+    PL_TRY(pl_each_open(&l->w, app, n, &events, patience_ms(l)));
     l->w.fan.anchor = o->anchor;
-    l->w.fan.events = &events;
-    l->w.fan.user = l;
-    l->w.step = pl_step_each;
     for (size_t i = 0; i < n; i++) {
         const struct pl_place *p = o->only ? &o->only->vault[i].place : &o->place[i];
         pl_fan_place(&l->w.fan, i, p);
@@ -187,7 +183,6 @@ static pl_err open_list(struct list *l, struct pl_app *app, const struct pl_list
         memcpy(k->vault_id, p->vault_id, sizeof(k->vault_id));
         memcpy(k->handle, o->only->vault[i].handle, sizeof(k->handle));
     }
-    later(&l->w.fan.vc[0]);
     for (size_t i = 0; i < n; i++)
         pl_fan_connect(&l->w.fan, i);
     pl_work_run(&l->w);

@@ -31,6 +31,9 @@ PL_CHECKED pl_err pl_recover_open(struct recover *r, const struct pl_recover_ord
 void pl_recover_ask(struct pl_vc *vc, const char *method, const char *rest);
 /* A step that is over when every vault answered or failed; how many answered. */
 bool pl_step_each(struct pl_work *w);
+/* Begins such a call: w is the first member of what events find as the fan's user. */
+PL_CHECKED pl_err pl_each_open(struct pl_work *w, struct pl_app *app, size_t n,
+                               const struct pl_fan_events *events, unsigned deadline_ms);
 size_t pl_answered(const struct pl_report *r);
 void pl_recover_end(struct pl_work *w);
 

@@ -251,16 +251,10 @@ static void on_closed(struct pl_link *l, pl_err why)
     end(r, why == PL_OK ? PL_FAIL(NET_CLOSED) : why);
 }
 
-static struct pl_interval tls_now(void *arg)
-{
-    (void)arg;
-    return pl_app_now();
-}
-
 static pl_err open_link(struct registry *r)
 {
     static const struct pl_link_events events = {on_established, on_response, on_closed};
-    const struct pl_tls_config cfg = {.now = tls_now}; /* no certificate: nobody asks */
+    const struct pl_tls_config cfg = {.now = pl_app_tls_now}; /* no certificate: nobody asks */
     PL_TRY(pl_tls_ctx_new(&r->tls, r->w.app->crypto, &cfg));
     int64_t left = r->w.fan.deadline_ms - pl_now_ms();
     const struct pl_link_config link = {.address = r->address,

@@ -101,13 +101,9 @@ static pl_err drop(struct undo *u, struct pl_app *app, const struct pl_split_ord
             u->from[n++] = i;
     if (n == 0)
         return PL_OK;
-    PL_TRY(pl_work_begin(&u->w, app));
-    PL_TRY(pl_fan_open(&u->w.fan, app, n));
+    PL_TRY(
+        pl_each_open(&u->w, app, n, &events_back, o->deadline_ms ? o->deadline_ms : PL_SPLIT_MS));
     u->w.fan.anchor = o->anchor;
-    u->w.fan.events = &events_back;
-    u->w.fan.user = u;
-    u->w.step = pl_step_each;
-    u->w.fan.deadline_ms = pl_now_ms() + (o->deadline_ms ? o->deadline_ms : PL_SPLIT_MS);
     for (size_t i = 0; i < n; i++) {
         pl_fan_place(&u->w.fan, i, &u->journal.vault[u->from[i]].place);
         pl_fan_connect(&u->w.fan, i);
