@@ -38,7 +38,7 @@ static struct pl_epoch_start epoch_start(struct sim_node *n, const struct pl_log
                                          const uint8_t *salt, uint64_t number)
 {
     static uint8_t root[32];
-    memset(root, 7, sizeof(root));
+    memset(root, WORLD_ROOT, sizeof(root));
     return (struct pl_epoch_start){root, n->w.self.vault_id, salt, end, number};
 }
 
@@ -73,41 +73,45 @@ void node_write(struct sim_node *n)
     pl_frame_begin(&n->open, n->mem, SIM_FRAME_BYTES, f->index + f->count);
 }
 
-/* Opens every frame and applies entries `from` and on; *out_end: where the log ends. */
-static void replay(struct sim_node *n, struct pl_vault *v, uint64_t from,
-                   struct pl_log_end *out_end)
+/* Opens the next frame and applies its entries `from` and on. */
+static void read_frame(struct sim_node *n, struct sim_reader *at, const struct sim_frame *f,
+                       struct pl_vault *v, uint64_t from)
 {
-    struct pl_epoch e = {0};
-    *out_end = (struct pl_log_end){0};
-    for (size_t i = 0; i < n->durable; i++) {
-        struct pl_frame_header h;
-        struct pl_frame_reader r;
-        struct pl_entry entry;
-        uint8_t *copy = malloc(n->frame[i].n);
-        memcpy(copy, n->frame[i].p, n->frame[i].n);
-        CHECK_OK(pl_frame_header(n->w.c, &h, pl_span(copy, n->frame[i].n)));
-        if (h.epoch != e.number) {
-            struct pl_epoch_start s = epoch_start(n, out_end, h.salt, h.epoch);
-            CHECK_OK(pl_epoch_begin(n->w.c, &e, &s));
-        }
-        if (CHECK_OK(pl_frame_open(n->w.c, &e, &r, copy, n->frame[i].n)))
-            while (pl_frame_next(&r, &entry))
-                if (v && entry.index >= from)
-                    SIM_CHECK(n, pl_vault_replay(v, n->w.c, &entry) == PL_OK);
-        *out_end = (struct pl_log_end){e.number, e.sequence - 1, e.index, {0}};
-        memcpy(out_end->tag, e.tag, sizeof(e.tag));
-        free(copy);
+    struct pl_frame_header h;
+    struct pl_frame_reader r;
+    struct pl_entry entry;
+    uint8_t *copy = malloc(f->n);
+    memcpy(copy, f->p, f->n);
+    CHECK_OK(pl_frame_header(n->w.c, &h, pl_span(copy, f->n)));
+    if (h.epoch != at->epoch.number) {
+        struct pl_epoch_start s = epoch_start(n, &at->end, h.salt, h.epoch);
+        CHECK_OK(pl_epoch_begin(n->w.c, &at->epoch, &s));
     }
+    if (CHECK_OK(pl_frame_open(n->w.c, &at->epoch, &r, copy, f->n)))
+        while (pl_frame_next(&r, &entry))
+            if (entry.index >= from)
+                SIM_CHECK(n, pl_vault_replay(v, n->w.c, &entry) == PL_OK);
+    at->end = (struct pl_log_end){at->epoch.number, at->epoch.sequence - 1, at->epoch.index, {0}};
+    memcpy(at->end.tag, at->epoch.tag, sizeof(at->epoch.tag));
+    free(copy);
+}
+
+/* The whole log, entries `from` and on; where it ends. */
+static struct pl_log_end replay(struct sim_node *n, struct pl_vault *v, uint64_t from)
+{
+    struct sim_reader at = {0};
+    for (size_t i = 0; i < n->durable; i++)
+        read_frame(n, &at, &n->frame[i], v, from);
+    return at.end;
 }
 
 /* The newest durable frame, applied to the follower. */
 static void follow(struct sim_node *n)
 {
-    struct pl_log_end end;
-    uint64_t from = n->entries;
-    n->entries = n->frame[n->durable - 1].index + n->frame[n->durable - 1].count;
-    replay(n, n->follower, from, &end);
-    SIM_CHECK(n, end.index == n->entries);
+    const struct sim_frame *f = &n->frame[n->durable - 1];
+    read_frame(n, &n->followed, f, n->follower, 0);
+    n->entries = n->followed.end.index;
+    SIM_CHECK(n, n->entries == f->index + f->count);
 }
 
 static void turn_free(struct sim_turn *t)
@@ -360,16 +364,15 @@ static void begin_epoch(struct sim_node *n, const struct pl_log_end *end)
 
 void node_crash(struct sim_node *n)
 {
-    struct pl_log_end end;
     n->crashes++;
     drop_everything(n);
     struct pl_vault *whole = fresh(n), *tail = fresh(n);
-    replay(n, whole, 0, &end);
+    struct pl_log_end end = replay(n, whole, 0);
     if (n->snapshot.n && n->snapshot_at <= n->entries) {
         SIM_CHECK(n, pl_vault_load(tail, n->w.c, n->snapshot, true) == PL_OK);
-        replay(n, tail, n->snapshot_at, &end);
+        (void)replay(n, tail, n->snapshot_at);
     } else {
-        replay(n, tail, 0, &end);
+        (void)replay(n, tail, 0);
         free((void *)(uintptr_t)n->snapshot.p);
         n->snapshot =
             pl_span(NULL, 0); /* it held what the disk does not: the store writes it later */
@@ -403,13 +406,13 @@ void node_settle(struct sim_node *n)
 
 /* ---- birth and end ---- */
 
-void node_open(struct sim_node *n, struct sim_random *r, uint8_t fill)
+void node_open(struct sim_node *n, struct sim_random *r, uint8_t entropy)
 {
     struct pl_log_end none = {0};
     memset(n, 0, sizeof(*n));
     n->random = r;
-    world_make(&n->w, 7);
-    n->w.seed = (uint64_t)fill << 32;
+    world_make(&n->w);
+    n->w.seed = (uint64_t)entropy << 32;
     n->mem = malloc(SIM_FRAME_BYTES);
     n->w.log = (struct pl_log){log_room, log_append, n};
     begin_epoch(n, &none);

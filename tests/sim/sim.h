@@ -100,9 +100,16 @@ struct sim_frame {
     uint32_t count;
 };
 
+/* How far a log was read. */
+struct sim_reader {
+    struct pl_epoch epoch;
+    struct pl_log_end end;
+};
+
 struct sim_node {
     struct world w;
     struct pl_vault *follower; /* the state of what is durable, entry by entry */
+    struct sim_reader followed;
     struct pl_epoch seal;
     struct pl_frame open;
     uint8_t *mem;
@@ -120,7 +127,7 @@ struct sim_node {
     size_t seals;
 };
 
-void node_open(struct sim_node *n, struct sim_random *r, uint8_t fill);
+void node_open(struct sim_node *n, struct sim_random *r, uint8_t entropy);
 void node_close(struct sim_node *n);
 /* Sends a job of the model as a new turn; false when no turn is free. */
 bool node_send(struct sim_node *n, size_t job);

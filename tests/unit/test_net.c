@@ -470,24 +470,36 @@ TEST(garbage_is_no_handshake)
     unserve(1000);
 }
 
+/* Ten idle callers fill the server; one more is answered in the place of the oldest of them. `idle`
+ * is what they connect with, which exists once the server does. */
+static bool oldest_makes_room(struct pl_client **cl, struct asker a[static 12],
+                              struct pl_tls_ctx *const *idle, unsigned idle_ms)
+{
+    if (!serve(&(struct pl_server_config){
+            .workers = 1, .connections = 10, .connections_per_peer = 100, .idle_ms = idle_ms}) ||
+        !CHECK_OK(pl_client_new(cl, pair_crypto)))
+        return false;
+    for (unsigned i = 0; i < 10; i++)
+        if (!dial(*cl, &a[i], *idle, NULL))
+            return false;
+    WAIT(__atomic_load_n(&established, __ATOMIC_SEQ_CST) == 10);
+    poll(NULL, 0, 300); /* a place must be held for a quarter of a second before it can be lost */
+    struct pl_link *l = dial(*cl, &a[10], client_ctx, NULL);
+    if (!l)
+        return false;
+    ask(l, "/echo", PL_LIT("x"), 5000);
+    pl_client_run(*cl, have_all, &a[10], 5000);
+    CHECK(a[10].answers == 1);
+    pl_client_run(*cl, is_closed, &a[0], 5000);
+    CHECK(a[0].closes == 1 && a[5].closes == 0);
+    return true;
+}
+
 TEST(idle_connections_end_and_strangers_make_room)
 {
     struct pl_client *cl;
     struct asker a[12] = {0};
-    NEED(serve(&(struct pl_server_config){
-        .workers = 1, .connections = 10, .connections_per_peer = 100, .idle_ms = 1500}));
-    NEED(CHECK_OK(pl_client_new(&cl, pair_crypto)));
-    for (unsigned i = 0; i < 10; i++)
-        NEED(dial(cl, &a[i], stranger_ctx, NULL));
-    WAIT(__atomic_load_n(&established, __ATOMIC_SEQ_CST) == 10);
-    poll(NULL, 0, 300); /* a place must be held for a quarter of a second before it can be lost */
-    struct pl_link *l = dial(cl, &a[10], client_ctx, NULL);
-    NEED(l);
-    ask(l, "/echo", PL_LIT("x"), 5000);
-    pl_client_run(cl, have_all, &a[10], 5000);
-    CHECK(a[10].answers == 1); /* in the place of the oldest stranger */
-    pl_client_run(cl, is_closed, &a[0], 5000);
-    CHECK(a[0].closes == 1 && a[5].closes == 0);
+    NEED(oldest_makes_room(&cl, a, &stranger_ctx, 1500));
     pl_client_run(cl, is_closed, &a[9], 10000); /* idle */
     CHECK(a[9].closes == 1);
     WAIT(connections() == 0);
@@ -500,20 +512,7 @@ TEST(idle_callers_with_certificates_make_room_too)
 {
     struct pl_client *cl;
     struct asker a[12] = {0};
-    NEED(serve(&(struct pl_server_config){
-        .workers = 1, .connections = 10, .connections_per_peer = 100, .idle_ms = 60000}));
-    NEED(CHECK_OK(pl_client_new(&cl, pair_crypto)));
-    for (unsigned i = 0; i < 10; i++)
-        NEED(dial(cl, &a[i], client_ctx, NULL));
-    WAIT(__atomic_load_n(&established, __ATOMIC_SEQ_CST) == 10);
-    poll(NULL, 0, 300); /* a place must be held for a quarter of a second before it can be lost */
-    struct pl_link *l = dial(cl, &a[10], client_ctx, NULL);
-    NEED(l);
-    ask(l, "/echo", PL_LIT("x"), 5000);
-    pl_client_run(cl, have_all, &a[10], 5000);
-    CHECK(a[10].answers == 1);
-    pl_client_run(cl, is_closed, &a[0], 5000);
-    CHECK(a[0].closes == 1 && a[5].closes == 0);
+    NEED(oldest_makes_room(&cl, a, &client_ctx, 60000));
     pl_client_free(cl);
     unserve(1000);
 }

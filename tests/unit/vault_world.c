@@ -75,12 +75,12 @@ static void be_born(struct world *w)
     pl_config_put(cfg);
 }
 
-void world_make(struct world *w, uint8_t fill)
+void world_make(struct world *w)
 {
     static _Alignas(16) uint8_t arena[512 * 1024];
     uint8_t root[32];
     memset(w, 0, sizeof(*w));
-    memset(root, fill, sizeof(root));
+    memset(root, WORLD_ROOT, sizeof(root));
     w->room = PL_OK;
     w->log = (struct pl_log){log_room, log_append, w};
     w->secrets = pl_arena(arena, sizeof(arena));
@@ -105,7 +105,7 @@ void world_birth(struct world *w)
 
 void world_open(struct world *w)
 {
-    world_make(w, 7);
+    world_make(w);
     world_birth(w);
 }
 
@@ -331,8 +331,7 @@ const char *world_grant(struct world *w, uint8_t fill, uint32_t count)
 {
     static char text[PL_STATEMENT_BYTES + 16];
     uint8_t target[1][32], random[PL_STATEMENT_FILL];
-    struct pl_act act = world_create_act(w, fill),
-                  bound = {.op = PL_OP_CREATE, .params = act.params};
+    struct pl_act act = world_create_act(w, fill);
     struct pl_policy *p = NULL;
     struct pl_statement_draft d = {.typ = PL_TYP_GRANT,
                                    .op = PL_OP_CREATE,
@@ -343,7 +342,6 @@ const char *world_grant(struct world *w, uint8_t fill, uint32_t count)
                                    .count = count};
     struct pl_wr s PL_CLEANUP(pl_wr_free) = pl_wr_heap(PL_STATEMENT_BYTES);
     struct pl_wr out = pl_wr_fixed(text, sizeof(text) - 2);
-    memcpy(bound.vault_id, act.vault_id, 32);
     memcpy(d.owner, w->owner_spki, 32);
     memset(d.id, fill, sizeof(d.id));
     test_fill(random, sizeof(random), fill);
@@ -351,7 +349,7 @@ const char *world_grant(struct world *w, uint8_t fill, uint32_t count)
     CHECK_OK(pl_policy_load(&p, w->c, pl_span_str(world_policy(w, fill)), NULL));
     d.params = &act.params;
     d.profile_sha256 = pl_policy_profile_sha256(p, 0);
-    CHECK_OK(pl_target(w->c, target[0], d.typ, d.nonce, &bound));
+    CHECK_OK(pl_target(w->c, target[0], d.typ, d.nonce, &act));
     CHECK_OK(pl_statement_build(&s, w->c, &d, random));
     pl_wr_u8(&out, '[');
     CHECK_OK(pl_statement_sign(&out, w->c, pl_wr_span(&s), &w->owner));

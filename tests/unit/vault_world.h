@@ -6,7 +6,7 @@
 #include "api/api.h"
 #include "vault/vault.h"
 
-enum { WORLD_ENTRIES = 4096 };
+enum { WORLD_ENTRIES = 4096, WORLD_ROOT = 7 /* each byte of the root key */ };
 
 struct world {
     struct pl_crypto *c;
@@ -34,8 +34,8 @@ struct world {
     char detail[512];
 };
 
-/* The root key is 32 times `fill`; unborn, w->log may still be another. */
-void world_make(struct world *w, uint8_t fill);
+/* Unborn: w->log may still be another. */
+void world_make(struct world *w);
 /* First start, and born under a configuration that lets `owner` create. */
 void world_birth(struct world *w);
 void world_open(struct world *w); /* both */
