@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 
+import longtier
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LOGS, TMP = os.path.join(ROOT, 'build', 'log'), os.path.join(ROOT, 'build', 'tmp')
 SLOW = float(os.environ.get('CHECK_SLOW', '1'))
@@ -132,9 +134,12 @@ def run_suite(name, budget, command):
     return counts, took
 
 
+def git(*args):
+    return subprocess.run(['git', *args], cwd=ROOT, env=environment(), capture_output=True, text=True).stdout
+
+
 def git_status():
-    return subprocess.run(['git', 'status', '--porcelain'], cwd=ROOT, env=environment(), capture_output=True,
-                          text=True).stdout
+    return git('status', '--porcelain', '--', '.', ':!docs/LONG.md')
 
 
 def choose(args):
@@ -153,12 +158,15 @@ def choose(args):
 def main(args):
     rows, total, before = choose(args), Counts(), git_status()
     os.makedirs(LOGS, exist_ok=True)
-    for i, (name, _, budget, _, command) in enumerate(rows, 1):
+    keep = '--long' in args and before == ''
+    for i, (name, tier, budget, _, command) in enumerate(rows, 1):
         print(f'[{i}/{len(rows)}] {name:14} ', end='', flush=True)
         counts, took = run_suite(name, float(budget), command)
         print(f'{took:6.1f} s   {counts}')
         for note in counts.notes:
             print('    ' + note)
+        if keep and tier == 'long' and git_status() == '':
+            longtier.record(name, git('rev-parse', 'HEAD'), took, str(counts))
         total.passed += counts.passed
         total.failed += counts.failed
         total.skipped += counts.skipped

@@ -1,11 +1,11 @@
 # shellcheck shell=bash
 # What ./check and ./demo begin with: packages and a build. Sourced from the root of the tree.
 
-# Package groups that the named suites need, or all of ci/suites.tsv without names.
+# Package groups that the named suites need; without names those of the check tier, or of all with --long.
 suite_groups() {
     awk -F'\t' -v names="$*" 'BEGIN { n = split(names, a, " "); for (i = 1; i <= n; i++)
-            if (a[i] !~ /^-/) { want[a[i]] = 1; some = 1 } }
-        !/^#/ && NF && (!some || $1 in want) { gsub(",", "\n", $4); print $4 }' ci/suites.tsv
+            if (a[i] !~ /^-/) { want[a[i]] = 1; some = 1 } else if (a[i] == "--long") long = 1 }
+        !/^#/ && NF && (some ? $1 in want : $2 == "check" || long) { gsub(",", "\n", $4); print $4 }' ci/suites.tsv
 }
 
 # Packages of the groups that are not installed.

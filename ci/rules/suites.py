@@ -1,11 +1,13 @@
 #!/usr/bin/python3
-"""Suites: every test of meson runs in some suite of ci/suites.tsv, within 1,500 seconds in all."""
+"""Suites: every test of meson runs in some suite of ci/suites.tsv, within 1,500 seconds in all; those of the long
+tier have their last result in docs/LONG.md."""
 import re
 import sys
 from rule import Tap, text
 
 CHECK_TIER_SECONDS = 1500
 sys.path.insert(0, 'ci')
+import longtier  # noqa: E402
 from meson import introspect, suites  # noqa: E402
 
 
@@ -37,6 +39,7 @@ def main():
     tap.check('every test belongs to a suite that runs', [
         f'meson suite {s} is in no row of suites.tsv' for s in sorted(set().union(*map(suites, introspect('gcc', 'tests'))))
         if s not in names and ('*' not in names or s == 'ct')])
+    tap.check('docs/LONG.md has a row for each suite of the long tier', longtier.current())
     tap.end()
 
 
