@@ -78,7 +78,12 @@ static enum pl_tri is_key(const struct pl_facts *f, const struct pl_principal *p
 {
     (void)f;
     bool tls = who->client_spki_sha256 && memcmp(pr->spki_sha256, who->client_spki_sha256, 32) == 0;
-    return tls || among(pr->spki_sha256, who->signer_sha256, who->signers) ? PL_TRUE : PL_FALSE;
+    bool signed_it = false;
+    for (size_t i = 0; i < who->requests; i++) {
+        const struct pl_signer *s = &who->request[i];
+        signed_it |= s->form == PL_PROOF_JWS && memcmp(pr->spki_sha256, s->authenticator, 32) == 0;
+    }
+    return tls || signed_it ? PL_TRUE : PL_FALSE;
 }
 
 static enum pl_tri is_tee(const struct pl_facts *f, const struct pl_principal *pr,

@@ -34,6 +34,13 @@ enum {
     PL_POLICY_NESTING = 5, /* all / any / not inside each other */
     PL_POLICY_NAME = 31,   /* a name: a-z A-Z 0-9 - _ . and no other byte, 1 to 31 of them */
     PL_SALT_BYTES = 16,
+    PL_POLICY_QUOTAS = 16,
+    PL_POLICY_APPROVALS = 16, /* of one request: as many as it has statements */
+    PL_POLICY_ROLES = 32,     /* conditions that name roles of an OIDC issuer */
+    PL_POLICY_STEPS = 32,     /* conditions `step_up` */
+    PL_POLICY_VAULTS = 32,    /* conditions `vault` */
+    PL_SIGNER_ROLES = 32,
+    PL_SIGNER_AMR = 8,
 };
 
 /* ---- Loading -------------------------------------------------------------------------------- */
@@ -117,14 +124,59 @@ enum pl_tri pl_policy_expired(const struct pl_policy *p, struct pl_interval now)
 
 /* ---- Facts ---------------------------------------------------------------------------------- */
 
+enum pl_proof_form { PL_PROOF_NONE = 0, PL_PROOF_JWS, PL_PROOF_PASSKEY, PL_PROOF_OIDC };
+
+/* Who proved to have signed one statement, or holds a token; no policy was asked yet. Spans borrow
+ * from the request. Zeroed: nobody. */
+struct pl_signer {
+    enum pl_proof_form form;
+    /* Counted once. JWS and PASSKEY: SHA-256 of the key's SPKI. OIDC: of "pleiad oidc 1\0" || u32
+     * length of iss || iss || sub. */
+    uint8_t authenticator[32];
+    uint8_t issuer[32]; /* what per_issuer counts. OIDC: SHA-256(iss); else the authenticator */
+    /* PASSKEY; present and verified, both: otherwise there is no signer */
+    uint8_t rp_id_sha256[32];
+    struct pl_span credential_id, origin;
+    uint32_t sign_count;
+    /* OIDC */
+    struct pl_span iss, sub, role[PL_SIGNER_ROLES], amr[PL_SIGNER_AMR];
+    size_t roles, amrs;
+    int64_t auth_time_s; /* INT64_MIN: not told */
+    /* A token bound to nothing, good for whoever received it: describe and read_policy, where the
+     * principal says bare_bearer. */
+    bool bare;
+    int64_t iat_s; /* of the statement */
+};
+
+/* The certificate of the TLS client key, issued by a CA whose signature was verified. Borrowed. */
+struct pl_certified {
+    const uint8_t (*ca_sha256)[32]; /* SPKI hashes of the CAs of its chain */
+    size_t cas;
+    const struct pl_span *san; /* "dns:NAME", "uri:URI", "email:ADDRESS" */
+    size_t sans;
+};
+
+/* What a vault knows of itself. Zeroed: nothing, so that conditions on it are unknown. */
+struct pl_vault_facts {
+    struct pl_span vendor;       /* of its TEE, as attested; empty: not known */
+    const struct pl_span *label; /* "NAME=VALUE", as in its configuration root */
+    size_t labels;
+    bool labels_known;
+};
+
 /* What was proved about whoever asks, before any key is looked up. Borrowed. */
 struct pl_caller {
-    const uint8_t *client_spki_sha256;  /* the TLS client key; NULL: none */
-    const struct pl_claims *claims;     /* from session-bound evidence; NULL: none */
-    const uint8_t (*signer_sha256)[32]; /* keys whose verified request covers this very act */
-    size_t signers;
+    const uint8_t *client_spki_sha256;    /* the TLS client key; NULL: none */
+    const struct pl_certified *certified; /* its certificate; NULL: of no CA */
+    const struct pl_claims *claims;       /* from session-bound evidence; NULL: none */
+    const struct pl_signer *token;        /* the connection's OIDC token; NULL: none */
+    const struct pl_signer *request;      /* whose verified request covers this very act */
+    size_t requests;
+    const struct pl_signer *approval; /* whose verified approval does: never principals by it */
+    size_t approvals;                 /* those behind the first PL_POLICY_APPROVALS do not count */
     const uint8_t (*consent_sha256)[32]; /* keys whose verified grant covers this very birth */
     size_t consents;
+    const struct pl_vault_facts *vault; /* NULL: nothing is known */
     struct pl_interval now;
 };
 
@@ -137,14 +189,37 @@ enum pl_guard {
     PL_GUARD_COUNT
 };
 
+/* One approval, as far as this policy knows its signer. */
+struct pl_approval_fact {
+    uint64_t who;                  /* the principals that the signer is */
+    uint8_t authenticator, issuer; /* numbers within these facts: equal exactly when they are */
+    bool own;                      /* its authenticator is one of the requester's */
+    int64_t iat_s;
+};
+
+/* One request that the caller signed himself for this act, by a principal of this policy. */
+struct pl_step_fact {
+    uint32_t fits; /* the step_up conditions that such a proof, if fresh, satisfies */
+    int64_t at_s;  /* the tap, or the login at the issuer */
+};
+
 /* All that an evaluation sees. Zeroed: nobody, nothing known, no operation. */
 struct pl_facts {
     enum pl_op op;
-    struct pl_interval now;             /* earliest > latest counts as unknown */
-    uint64_t is, maybe;                 /* principals: proved; neither proved nor disproved */
-    uint64_t consent;                   /* owners that agreed to this birth by a grant */
+    struct pl_interval now; /* earliest > latest counts as unknown */
+    uint64_t is, maybe;     /* principals: proved; neither proved nor disproved */
+    uint64_t bare;          /* principals by a bare token: to describe and read_policy */
+    uint64_t consent;       /* owners that agreed to this birth by a grant */
     uint32_t profile_is, profile_maybe; /* profiles that the caller's claims satisfy */
     uint32_t changes;                   /* update_policy: guards of the fields that change */
+    uint32_t role_is;                   /* `role` conditions of an issuer that hold */
+    uint32_t vault_is, vault_maybe;     /* `vault` conditions: hold; are not known */
+    /* Quota i has room for these principals; neither known to have nor not to have. One `by` key
+     * has it for all or for nobody. */
+    uint64_t room_is[PL_POLICY_QUOTAS], room_maybe[PL_POLICY_QUOTAS];
+    unsigned approvals, steps;
+    struct pl_approval_fact approval[PL_POLICY_APPROVALS];
+    struct pl_step_fact step[PL_POLICY_APPROVALS];
 };
 
 /* Matches a caller with the principals of p. op is left NONE and changes empty. A grant makes

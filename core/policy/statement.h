@@ -161,7 +161,7 @@ PL_CHECKED pl_err pl_statement_verify(struct pl_crypto *c, struct pl_statement *
                                       struct pl_span carrier);
 
 /* Is this request for exactly this act, over this connection (its client's SPKI hash), now? On
- * PL_OK, and if s->sha256 is not spent, signer_sha256 belongs in pl_caller.signer_sha256.
+ * PL_OK, and if s->sha256 is not spent, its signer belongs in pl_caller.request.
  * STATEMENT_KIND, STATEMENT_OP, STATEMENT_PARAMS, STATEMENT_TARGET, STATEMENT_REQUESTER,
  * STATEMENT_DISPLAY, STATEMENT_EXPIRED, STATEMENT_TIME (undecided: AGAIN), STATEMENT_EARLY. */
 PL_CHECKED pl_err pl_request_covers(struct pl_crypto *c, const struct pl_statement *s,

@@ -257,8 +257,9 @@ struct pl_turn {
     uint64_t consented; /* owners who agreed to the birth of the key that its creator asks for */
     unsigned statements;
     struct pl_statement statement[PL_STATEMENTS_MAX];
-    unsigned signers, consents;
-    uint8_t signer[PL_STATEMENTS_MAX][32], consent[PL_STATEMENTS_MAX][32];
+    unsigned requests, approvals, consents;
+    struct pl_signer request[PL_STATEMENTS_MAX], approval[PL_STATEMENTS_MAX];
+    uint8_t consent[PL_STATEMENTS_MAX][32];
     const struct pl_statement *grant; /* among statement[], that covers; NULL: none */
     uint8_t *sealed;
     size_t sealed_n;

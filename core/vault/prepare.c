@@ -134,7 +134,10 @@ static pl_err apply_statements(struct pl_turn *t, const struct pl_env *env,
             struct spent *sp = &t->change.spent[t->change.spends++];
             memcpy(sp->sha256, s->sha256, 32);
             sp->exp_s = s->exp_s;
-            memcpy(t->signer[t->signers++], s->signer_sha256, 32);
+            struct pl_signer *by = &t->request[t->requests++];
+            *by = (struct pl_signer){.form = PL_PROOF_JWS, .iat_s = s->iat_s};
+            memcpy(by->authenticator, s->signer_sha256, 32);
+            memcpy(by->issuer, s->signer_sha256, 32);
         } else {
             PL_TRY(pl_grant_covers(env->crypto, s, &t->act, t->policy->policy, who));
             PL_TRY(count_grant(t, env, s));
@@ -149,8 +152,10 @@ static struct pl_caller caller_of(const struct pl_turn *t, const struct pl_env *
     return (struct pl_caller){
         .client_spki_sha256 = t->peer.has_key ? t->peer.spki_sha256 : NULL,
         .claims = t->peer.claims,
-        .signer_sha256 = t->signer,
-        .signers = t->signers,
+        .request = t->request,
+        .requests = t->requests,
+        .approval = t->approval,
+        .approvals = t->approvals,
         .consent_sha256 = t->consent,
         .consents = t->consents,
         .now = env->now,

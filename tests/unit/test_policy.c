@@ -265,12 +265,14 @@ TEST(callers_become_principals_only_by_proof)
     struct pl_facts f;
     pl_policy_facts(&f, p, &who);
     CHECK(f.is == pl_policy_group(p, PL_GROUP_OWNER) && f.maybe == 0 && f.consent == 0);
-    who = (struct pl_caller){.signer_sha256 = stranger, .signers = 2, .now = monday};
+    struct pl_signer signer[2] = {{.form = PL_PROOF_JWS}, {.form = PL_PROOF_JWS}};
+    who = (struct pl_caller){.request = signer, .requests = 2, .now = monday};
     pl_policy_facts(&f, p, &who);
     CHECK(f.is == 0);
-    memcpy(stranger[1], me, 32);
+    memcpy(signer[1].authenticator, me, 32);
     pl_policy_facts(&f, p, &who);
     CHECK(f.is == pl_policy_group(p, PL_GROUP_OWNER));
+    memcpy(stranger[1], me, 32);
     who = (struct pl_caller){.consent_sha256 = stranger, .consents = 2, .now = monday};
     pl_policy_facts(&f, p, &who);
     CHECK(f.is == 0 && f.consent == pl_policy_group(p, PL_GROUP_OWNER)); /* never a principal */
