@@ -128,6 +128,17 @@ enum pl_sig_alg {
 PL_CHECKED pl_err pl_spki_verify(struct pl_crypto *c, struct pl_span spki, enum pl_sig_alg alg,
                                  struct pl_span message, struct pl_span sig);
 
+/* RSA keys as JWK (RFC 7518 6.3.1) and COSE (RFC 8230) carry them: big-endian n and e without
+ * leading zero bytes. pl_rsa_spki appends the one DER SubjectPublicKeyInfo (RFC 3279) of the key,
+ * in PL_RSA_SPKI_MAX bytes of room. KEY_FORMAT unless n is odd with 2048 to 4096 bits and e is odd
+ * and in [65537, 2^32) (FIPS 186-5 A.1.1; smaller ones made forgeries easy more than once). */
+enum { PL_RSA_BYTES_MAX = 512, PL_RSA_SPKI_MAX = 560 };
+PL_CHECKED pl_err pl_rsa_spki(struct pl_wr *out, struct pl_span n, struct pl_span e);
+/* RS256: PKCS#1 v1.5 with SHA-256 over the message; sig has exactly the length of n. KEY_FORMAT,
+ * SIGNATURE. */
+PL_CHECKED pl_err pl_rsa_verify(struct pl_crypto *c, struct pl_span n, struct pl_span e,
+                                struct pl_span message, struct pl_span sig);
+
 /* A private key of either type, in the caller's (secret) memory. */
 struct pl_priv {
     enum pl_pub_type type;

@@ -63,3 +63,37 @@ pl_err pl_spki_verify(struct pl_crypto *c, struct pl_span spki, enum pl_sig_alg 
     PL_REQUIRE(EVP_DigestVerify(md, sig.p, sig.n, message.p, message.n) == 1, SIGNATURE);
     return PL_OK;
 }
+
+static bool rsa_fits(struct pl_span n, struct pl_span e)
+{
+    bool wide = n.n > 256 || (n.n == 256 && n.p[0] >= 0x80);
+    bool odd = n.n > 0 && n.n <= PL_RSA_BYTES_MAX && n.p[0] && n.p[n.n - 1] & 1;
+    return wide && odd && (e.n == 3 || e.n == 4) && e.p[0] && e.p[e.n - 1] & 1;
+}
+
+pl_err pl_rsa_spki(struct pl_wr *out, struct pl_span n, struct pl_span e)
+{
+    static const uint8_t rsa_encryption[] = {0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7,
+                                             0x0d, 0x01, 0x01, 0x01, 0x05, 0x00};
+    PL_REQUIRE(rsa_fits(n, e), KEY_FORMAT);
+    size_t info = pl_der_open(out, PL_DER_SEQ);
+    pl_der_put(out, PL_DER_SEQ, PL_ARR(rsa_encryption));
+    size_t bits = pl_der_open(out, PL_DER_BITS);
+    pl_wr_u8(out, 0);
+    size_t key = pl_der_open(out, PL_DER_SEQ);
+    pl_der_put_uint(out, n);
+    pl_der_put_uint(out, e);
+    pl_der_close(out, key);
+    pl_der_close(out, bits);
+    pl_der_close(out, info);
+    return pl_wr_end(out);
+}
+
+pl_err pl_rsa_verify(struct pl_crypto *c, struct pl_span n, struct pl_span e,
+                     struct pl_span message, struct pl_span sig)
+{
+    uint8_t spki[PL_RSA_SPKI_MAX];
+    struct pl_wr w = pl_wr_fixed(spki, sizeof(spki));
+    PL_TRY(pl_rsa_spki(&w, n, e));
+    return pl_spki_verify(c, pl_wr_span(&w), PL_SIG_RSA_SHA256, message, sig);
+}

@@ -139,4 +139,75 @@ TEST(ed25519_rfc8032_test_2)
     CHECK_ERR(pl_ed25519_verify(pub, pl_span(&m, 1), sig), SIGNATURE);
 }
 
+/* RFC 7515 A.2 */
+static const char rsa_n[] =
+    "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4"
+    "QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdb"
+    "BYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-D"
+    "WNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ";
+static const char rsa_sig[] =
+    "cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5ju"
+    "jGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07"
+    "Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipU"
+    "TI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw";
+static const char rsa_message[] =
+    "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvb"
+    "S9pc19yb290Ijp0cnVlfQ";
+
+TEST(rs256_rfc7515_a2_and_every_flipped_byte)
+{
+    uint8_t n[256], sig[257] = {0}, e[] = {1, 0, 1};
+    struct pl_span said = pl_span_str(rsa_message);
+    CHECK_OK(pl_unb64u_exact(n, sizeof(n), pl_span_str(rsa_n)));
+    CHECK_OK(pl_unb64u_exact(sig, 256, pl_span_str(rsa_sig)));
+    CHECK_OK(pl_rsa_verify(c, PL_ARR(n), PL_ARR(e), said, pl_span(sig, 256)));
+    said.n--;
+    CHECK_ERR(pl_rsa_verify(c, PL_ARR(n), PL_ARR(e), said, pl_span(sig, 256)), SIGNATURE);
+    said.n++;
+    for (size_t i = 0; i < 256; i++) {
+        sig[i] ^= 0x40;
+        CHECK_ERR(pl_rsa_verify(c, PL_ARR(n), PL_ARR(e), said, pl_span(sig, 256)), SIGNATURE);
+        sig[i] ^= 0x40;
+    }
+    CHECK_ERR(pl_rsa_verify(c, PL_ARR(n), PL_ARR(e), said, pl_span(sig, 255)), SIGNATURE);
+    CHECK_ERR(pl_rsa_verify(c, PL_ARR(n), PL_ARR(e), said, pl_span(sig, 257)), SIGNATURE);
+}
+
+TEST(rsa_keys_out_of_their_bounds)
+{
+    static const struct {
+        size_t n_bytes, e_bytes;
+        uint8_t first, last, e[5];
+        bool good;
+    } key[] = {
+        {256, 3, 0x80, 1, {1, 0, 1}, true},
+        {512, 3, 0xff, 1, {1, 0, 1}, true},
+        {257, 3, 0x01, 1, {1, 0, 1}, true},
+        {256, 4, 0x80, 1, {0xff, 0xff, 0xff, 0xff}, true},
+        {256, 3, 0x7f, 1, {1, 0, 1}, false},
+        {513, 3, 0x01, 1, {1, 0, 1}, false},
+        {257, 3, 0x00, 1, {1, 0, 1}, false},
+        {256, 3, 0x80, 2, {1, 0, 1}, false},
+        {256, 1, 0x80, 1, {3}, false},
+        {256, 1, 0x80, 1, {1}, false},
+        {256, 3, 0x80, 1, {1, 0, 0}, false},
+        {256, 3, 0x80, 1, {0, 0, 3}, false},
+        {256, 5, 0x80, 1, {1, 0, 0, 0, 1}, false},
+        {0, 3, 0, 0, {1, 0, 1}, false},
+        {256, 0, 0x80, 1, {0}, false},
+    };
+    for (size_t i = 0; i < sizeof(key) / sizeof(*key); i++) {
+        uint8_t n[513], spki[PL_RSA_SPKI_MAX];
+        struct pl_wr w = pl_wr_fixed(spki, sizeof(spki));
+        memset(n, 0x5a, sizeof(n));
+        n[key[i].n_bytes ? key[i].n_bytes - 1 : 0] = key[i].last;
+        n[0] = key[i].first;
+        pl_err e = pl_rsa_spki(&w, pl_span(n, key[i].n_bytes), pl_span(key[i].e, key[i].e_bytes));
+        if (key[i].good)
+            CHECK_OK(e);
+        else
+            CHECK_ERR(e, KEY_FORMAT);
+    }
+}
+
 TEST_MAIN()
