@@ -151,6 +151,7 @@ static struct pl_recover_order recover_order(struct tool *t, const struct job *j
         .descriptor = j->descriptor.p,
         .descriptor_bytes = j->descriptor.n,
         .anchor = j->j.anchor,
+        .name = tool_text(t, "name"),
         .deadline_ms = (unsigned)tool_number(t, "deadline", 0),
     };
 }
@@ -228,6 +229,12 @@ static int delete (struct tool *t)
     {                                                                                              \
         .name = "descriptor", .arg = TOOL_FILE, .meta = "FILE", .help = text, .required = true     \
     }
+/* Whoever holds the disk may exchange two descriptors of one instance: the anchor covers both. */
+#define PINNED_NAME_OPT                                                                            \
+    {                                                                                              \
+        .name = "name", .arg = TOOL_TEXT, .meta = "NAME",                                          \
+        .help = "it is called so, as split was told: not another key of this anchor"               \
+    }
 static const struct tool_opt split_opts[] = {
     DESCRIPTOR_OPT("where the key will be found: a new file"),
     TOOL_ANCHOR_OPT,
@@ -268,6 +275,7 @@ static const struct tool_opt split_opts[] = {
 static const struct tool_opt recover_opts[] = {
     DESCRIPTOR_OPT("where the key is"),
     TOOL_ANCHOR_OPT,
+    PINNED_NAME_OPT,
     TOOL_DEADLINE_OPT,
     TOOL_LINGER_OPT,
     TOOL_DIVERSITY_OPT,
@@ -280,6 +288,7 @@ static const struct tool_opt recover_opts[] = {
 static const struct tool_opt each_opts[] = {
     DESCRIPTOR_OPT("where the key is"),
     TOOL_ANCHOR_OPT,
+    PINNED_NAME_OPT,
     TOOL_DEADLINE_OPT,
     TOOL_AS_OPT("app"),
     TOOL_REPORT_OPT,
@@ -312,7 +321,8 @@ const struct tool_cmd tool_key[] = {
      .summary = "put it together again and write it to standard output",
      .args = "",
      .opts = recover_opts,
-     .example = "pleiad key recover --anchor anchor.json --descriptor backup.key > secret",
+     .example = "pleiad key recover --name backup --anchor anchor.json --descriptor backup.key > "
+                "secret",
      .run = recover},
     {.verb = "status",
      .summary = "ask each vault for the state of its share",

@@ -38,6 +38,12 @@ ok "nothing came out" test ! -s "$work/out"
 ok "a generated secret" run 0 app key split --json --name drawn --generate 48 -k 2 -n 3 --grant grant.json --anchor anchor.json --descriptor drawn.key
 ok "where it went, as JSON" python3 -c 'import json,sys; d=json.load(open(sys.argv[1])); assert d["descriptor"]=="drawn.key" and [v["used"] for v in d["vaults"]]==[True]*3' "$work/out"
 ok "recover it" run 0 app key recover --anchor anchor.json --descriptor drawn.key
+ok "by its name" run 0 app key recover --name drawn --anchor anchor.json --descriptor drawn.key
+ok "another key of this instance is not taken for it" run 1 app key recover --name backup --anchor anchor.json --descriptor drawn.key
+ok "by name of the error" says 'ANCHOR_KEY'
+ok "and nothing came out of it" test ! -s "$work/out"
+ok "nor is it deleted in its place" run 1 app key delete --name backup --anchor anchor.json --descriptor drawn.key
+ok "recover once more" run 0 app key recover --name drawn --anchor anchor.json --descriptor drawn.key
 ok "48 bytes" test "$(stat -c %s "$work/out")" = 48
 ok "more vaults than there are" run 3 app key split --name more --generate 32 -n 4 --grant grant.json --anchor anchor.json --descriptor more.key
 ok "no descriptor stays" test ! -e more.key
