@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- status and delete: the descriptor's vaults, checked as for recover ---- */
+/* ---- about one key: the descriptor's vaults, checked as for recover ---- */
 
 static void ready_status(struct pl_vc *vc) { pl_recover_ask(vc, "GET", ""); }
 static void ready_delete(struct pl_vc *vc) { pl_recover_ask(vc, "DELETE", ""); }
+static void ready_freeze(struct pl_vc *vc) { pl_recover_ask(vc, "POST", "/freeze"); }
+static void ready_unfreeze(struct pl_vc *vc) { pl_recover_ask(vc, "POST", "/unfreeze"); }
 
 static pl_err take_key(struct pl_vc *vc, struct pl_api_in *in)
 {
@@ -34,13 +36,15 @@ static pl_err take_receipt(struct pl_vc *vc, struct pl_api_in *in)
 }
 
 static void answer_status(struct pl_vc *vc, struct pl_span body) { pl_vc_take(vc, body, take_key); }
-static void answer_delete(struct pl_vc *vc, struct pl_span body)
+static void answer_done(struct pl_vc *vc, struct pl_span body)
 {
     pl_vc_take(vc, body, take_receipt);
 }
 
 static const struct pl_fan_events events_status = {ready_status, answer_status, NULL};
-static const struct pl_fan_events events_delete = {ready_delete, answer_delete, NULL};
+static const struct pl_fan_events events_delete = {ready_delete, answer_done, NULL};
+static const struct pl_fan_events events_freeze = {ready_freeze, answer_done, NULL};
+static const struct pl_fan_events events_unfreeze = {ready_unfreeze, answer_done, NULL};
 
 bool pl_step_each(struct pl_work *w)
 {
@@ -86,7 +90,10 @@ static pl_err each(struct pl_app *app, const struct pl_recover_order *order,
     if (e == PL_OK) {
         pl_work_run(&r->w);
         size_t got = pl_answered(&r->w.report);
-        e = got >= (want ? want : r->w.report.vaults) ? PL_OK : PL_FAIL(RECOVER_FEW);
+        if (want)
+            e = got >= want ? PL_OK : PL_FAIL(RECOVER_FEW);
+        else
+            e = got == r->w.report.vaults ? PL_OK : PL_FAIL(KEYS_SOME);
     }
     if (report)
         *report = r->w.report;
@@ -104,6 +111,18 @@ pl_err pl_keys_delete(struct pl_app *app, const struct pl_recover_order *order,
                       struct pl_report *report)
 {
     return each(app, order, &events_delete, 0, report);
+}
+
+pl_err pl_keys_freeze(struct pl_app *app, const struct pl_recover_order *order,
+                      struct pl_report *report)
+{
+    return each(app, order, &events_freeze, 0, report);
+}
+
+pl_err pl_keys_unfreeze(struct pl_app *app, const struct pl_recover_order *order,
+                        struct pl_report *report)
+{
+    return each(app, order, &events_unfreeze, 0, report);
 }
 
 /* ---- one vault ---- */

@@ -4,31 +4,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-static pl_err open_app(struct pl_app **out, const struct tool_home *h, bool tee, const char *owner)
+static pl_err open_app(struct pl_app **out, const struct tool_home *h, struct pl_app_config cfg)
 {
     char root_path[PATH_MAX], collateral[PATH_MAX];
     tool_path(root_path, h, "authority/root.pem");
     tool_path(collateral, h, "authority/collateral");
     bool dev = tool_exists(root_path);
     const struct pl_root_file root = {root_path, "dev", "sgx", true};
-    const struct pl_app_config cfg = {.no_tee = !tee,
-                                      .collateral = dev ? collateral : NULL,
-                                      .root = &root,
-                                      .roots = dev,
-                                      .owner_key = owner};
+    cfg.collateral = dev ? collateral : NULL;
+    cfg.root = &root;
+    cfg.roots = dev;
     return pl_app_open(out, &cfg);
 }
 
 pl_err tool_app(struct pl_app **out, const struct tool_home *h, bool tee)
 {
-    return open_app(out, h, tee, NULL);
+    return open_app(out, h, (struct pl_app_config){.no_tee = !tee});
+}
+
+pl_err tool_key_app(struct pl_app **out, const struct tool_home *h, const char *path)
+{
+    return open_app(out, h, (struct pl_app_config){.client_key = path});
 }
 
 pl_err tool_owner_app(struct pl_app **out, const struct tool_home *h)
 {
     char key[PATH_MAX];
     tool_path(key, h, "owner.pem");
-    return open_app(out, h, false, key);
+    return open_app(out, h, (struct pl_app_config){.no_tee = true, .owner_key = key});
 }
 
 void tool_app_close(struct pl_app **app)

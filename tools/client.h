@@ -10,6 +10,8 @@
 PL_CHECKED pl_err tool_app(struct pl_app **out, const struct tool_home *h, bool tee);
 /* The owner at his desk: at each vault with his key there, from owner.pem of the home. */
 PL_CHECKED pl_err tool_owner_app(struct pl_app **out, const struct tool_home *h);
+/* Whoever has the key of this file, in a TEE where there is one. */
+PL_CHECKED pl_err tool_key_app(struct pl_app **out, const struct tool_home *h, const char *path);
 void tool_app_close(struct pl_app **app);
 void tool_text_free(char **text);
 /* The home's list of vaults as places. */

@@ -7,6 +7,7 @@
 enum { TOOL_FILE_MAX = 1 << 20 };
 
 struct tool_job {
+    const char *identity; /* --identity, where there is one */
     struct tool_home h;
     struct pl_app *app;
     struct pl_anchor *anchor;
@@ -48,6 +49,12 @@ int tool_key_describe(struct tool *t);
         .help =                                                                                    \
             "owner: with the owner's key at each vault; app: as this program (default: " otherwise \
             ")"                                                                                    \
+    }
+#define TOOL_IDENTITY_OPT                                                                          \
+    {                                                                                              \
+        .name = "identity", .arg = TOOL_FILE, .meta = "FILE",                                      \
+        .help = "speak with this key (P-256, PEM), the same at every vault: a manager's, a "       \
+                "client's"                                                                         \
     }
 #define TOOL_GRANT_OPT(needed)                                                                     \
     {                                                                                              \

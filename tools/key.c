@@ -25,6 +25,7 @@ static void job_end(struct job *j)
 
 static int begin_with_descriptor(struct tool *t, struct job *j)
 {
+    j->j.identity = tool_text(t, "identity");
     int code = tool_job_begin(t, &j->j, tool_job_who(t, TOOL_APP));
     if (code >= 0)
         return code;
@@ -143,7 +144,7 @@ static int split(struct tool *t)
     return ended(t, &j, e);
 }
 
-/* ---- recover, status, delete ---- */
+/* ---- recover, and acts at each vault ---- */
 
 static struct pl_recover_order recover_order(struct tool *t, const struct job *j)
 {
@@ -183,8 +184,33 @@ static int recover(struct tool *t)
     return ended(t, &j, e);
 }
 
-static int print_states(struct tool *t, const struct pl_report *r)
+static pl_err states_json(struct tool *t, const struct pl_report *r)
 {
+    struct pl_wr w PL_CLEANUP(pl_wr_free) = pl_wr_heap(65536);
+    struct pl_jw j = pl_jw(&w);
+    pl_jw_open(&j, '[');
+    for (size_t i = 0; i < r->vaults; i++) {
+        const struct pl_report_vault *v = &r->vault[i];
+        pl_jw_open(&j, '{');
+        pl_jw_key(&j, "endpoint");
+        pl_jw_text(&j, v->endpoint);
+        pl_jw_key(&j, "error");
+        pl_jw_text(&j, v->why && !pl_ok(v->why) ? pl_error_name(v->why) : "");
+        pl_jw_key(&j, "state");
+        pl_jw_text(&j, v->state);
+        pl_jw_key(&j, "vault_id");
+        pl_jw_hex(&j, PL_ARR(v->vault_id));
+        pl_jw_close(&j, '}');
+    }
+    pl_jw_close(&j, ']');
+    PL_TRY(pl_wr_end(&w));
+    return tool_json(t, pl_wr_span(&w));
+}
+
+static pl_err print_states(struct tool *t, const struct pl_report *r)
+{
+    if (t->json)
+        return states_json(t, r);
     static const char *const heads[] = {"VAULT", "ENDPOINT", "STATE", "MS"};
     struct tool_table tab = tool_table(4, heads);
     for (size_t i = 0; i < r->vaults; i++) {
@@ -196,32 +222,30 @@ static int print_states(struct tool *t, const struct pl_report *r)
         tool_cell(&tab, bad ? pl_error_text(v->why) : v->state);
         tool_cellf(&tab, "%u", v->ms);
     }
-    pl_err e = tool_table_print(t, &tab);
-    return e == PL_OK ? TOOL_DONE : tool_fail(t, "standard output", e);
+    return tool_table_print(t, &tab);
 }
 
-static int status(struct tool *t)
+typedef pl_err act_fn(struct pl_app *app, const struct pl_recover_order *order,
+                      struct pl_report *report);
+
+/* One act at each vault. Where only some did it their states are shown all the same. */
+static int at_each(struct tool *t, act_fn *act)
 {
     struct job j PL_CLEANUP(job_end) = {0};
     int code = begin_with_descriptor(t, &j);
     if (code >= 0)
         return code;
     const struct pl_recover_order o = recover_order(t, &j);
-    pl_err e = pl_keys_status(j.j.app, &o, &j.j.report);
-    if (e != PL_OK)
-        return ended(t, &j, e);
-    return print_states(t, &j.j.report);
+    pl_err e = act(j.j.app, &o, &j.j.report), out = PL_OK;
+    if (e == PL_OK || pl_err_code(e) == PL_E_KEYS_SOME)
+        out = print_states(t, &j.j.report);
+    return ended(t, &j, e == PL_OK ? out : e);
 }
 
-static int delete (struct tool *t)
-{
-    struct job j PL_CLEANUP(job_end) = {0};
-    int code = begin_with_descriptor(t, &j);
-    if (code >= 0)
-        return code;
-    const struct pl_recover_order o = recover_order(t, &j);
-    return ended(t, &j, pl_keys_delete(j.j.app, &o, &j.j.report));
-}
+static int status(struct tool *t) { return at_each(t, pl_keys_status); }
+static int delete (struct tool *t) { return at_each(t, pl_keys_delete); }
+static int freeze(struct tool *t) { return at_each(t, pl_keys_freeze); }
+static int unfreeze(struct tool *t) { return at_each(t, pl_keys_unfreeze); }
 
 /* ---- the table ---- */
 
@@ -281,6 +305,7 @@ static const struct tool_opt recover_opts[] = {
     TOOL_DIVERSITY_OPT,
     TOOL_REGISTRY_OPT,
     TOOL_AS_OPT("app"),
+    TOOL_IDENTITY_OPT,
     TOOL_REPORT_OPT,
     TOOL_HOME_OPT,
     {0},
@@ -291,6 +316,7 @@ static const struct tool_opt each_opts[] = {
     PINNED_NAME_OPT,
     TOOL_DEADLINE_OPT,
     TOOL_AS_OPT("app"),
+    TOOL_IDENTITY_OPT,
     TOOL_REPORT_OPT,
     TOOL_HOME_OPT,
     {0},
@@ -348,5 +374,17 @@ const struct tool_cmd tool_key[] = {
      .opts = each_opts,
      .example = "pleiad key delete --anchor anchor.json --descriptor backup.key",
      .run = delete},
+    {.verb = "freeze",
+     .summary = "until it is unfrozen it serves nobody; acts at once",
+     .args = "",
+     .opts = each_opts,
+     .example = "pleiad key freeze --as owner --anchor anchor.json --descriptor backup.key",
+     .run = freeze},
+    {.verb = "unfreeze",
+     .summary = "it serves again",
+     .args = "",
+     .opts = each_opts,
+     .example = "pleiad key unfreeze --as owner --anchor anchor.json --descriptor backup.key",
+     .run = unfreeze},
     {0},
 };

@@ -32,8 +32,9 @@ static const struct {
 
 int tool_exit_of(enum pl_code c)
 {
-    static const enum pl_code unreachable[] = {PL_E_NET_CONNECT, PL_E_NET_CONNECT_TIME,
-                                               PL_E_NET_DEADLINE, PL_E_SPLIT_FEW, PL_E_RECOVER_FEW};
+    static const enum pl_code unreachable[] = {PL_E_NET_CONNECT,  PL_E_NET_CONNECT_TIME,
+                                               PL_E_NET_DEADLINE, PL_E_SPLIT_FEW,
+                                               PL_E_RECOVER_FEW,  PL_E_KEYS_SOME};
     for (size_t i = 0; i < sizeof(unreachable) / sizeof(*unreachable); i++)
         if (unreachable[i] == c)
             return TOOL_UNREACHABLE;

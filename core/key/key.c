@@ -106,11 +106,12 @@ static const uint8_t next[PL_STATE_COUNT][PL_EVENT_COUNT] = {
     [PL_STATE_PREPARED] =
                       {NO,  NO,             MOVE(ACTIVE), NO,   NO,   NO,    NO,
                        NO,           MOVE(DESTROYED), NO,         NO,             MOVE(DESTROYED)},
+    /* To freeze or unfreeze twice is to do it once: who repeats it at many vaults need not ask. */
     [PL_STATE_ACTIVE] =
                       {NO,  NO,             NO,           STAY, STAY, STAY,  MOVE(FROZEN),
-                       NO,           MOVE(DELETED), NO,           NO,             NO},
+                       STAY,         MOVE(DELETED), NO,           NO,             NO},
     [PL_STATE_FROZEN] =
-                      {NO,  NO,             NO,           NO,   STAY, NO,    NO,
+                      {NO,  NO,             NO,           NO,   STAY, NO,    STAY,
                        MOVE(ACTIVE), MOVE(DELETED), NO,           NO,             NO},
     /* Restored frozen: what it was before is not asked, and unfreezing has its own guard. */
     [PL_STATE_DELETED] =

@@ -27,6 +27,18 @@
 
 enum { CHANGE_VERSION = 2 };
 
+enum pl_entry_kind pl_change_kind(enum pl_op op)
+{
+    static const enum pl_entry_kind kinds[PL_OP_COUNT] = {
+        [PL_OP_CREATE] = PL_ENTRY_CREATE,           [PL_OP_ACTIVATE] = PL_ENTRY_ACTIVATE,
+        [PL_OP_EXPORT] = PL_ENTRY_EXPORT,           [PL_OP_DELETE] = PL_ENTRY_DELETE,
+        [PL_OP_DESCRIBE] = PL_ENTRY_DESCRIBE,       [PL_OP_LIST] = PL_ENTRY_LIST,
+        [PL_OP_READ_POLICY] = PL_ENTRY_READ_POLICY, [PL_OP_FREEZE] = PL_ENTRY_FREEZE,
+        [PL_OP_UNFREEZE] = PL_ENTRY_UNFREEZE,
+    };
+    return kinds[(unsigned)op < PL_OP_COUNT ? op : PL_OP_NONE];
+}
+
 static const char *op_word(unsigned v) { return pl_op_row((enum pl_op)v)->word; }
 static const char *code_name(unsigned v) { return pl_code_name((enum pl_code)v); }
 

@@ -5,13 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const enum pl_entry_kind kind_of[PL_OP_COUNT] = {
-    [PL_OP_CREATE] = PL_ENTRY_CREATE,           [PL_OP_ACTIVATE] = PL_ENTRY_ACTIVATE,
-    [PL_OP_EXPORT] = PL_ENTRY_EXPORT,           [PL_OP_DELETE] = PL_ENTRY_DELETE,
-    [PL_OP_DESCRIBE] = PL_ENTRY_DESCRIBE,       [PL_OP_LIST] = PL_ENTRY_LIST,
-    [PL_OP_READ_POLICY] = PL_ENTRY_READ_POLICY,
-};
-
 /* ---- what must hold beside the policy ---- */
 
 /* What was forgotten was below the floor, so whatever ends there counts as spent. */
@@ -92,8 +85,9 @@ static pl_err check_key(const struct pl_turn *t)
     PL_REQUIRE(!pl_record_lapsed(r, t->change.now), DENIED);
     if (!t->answered)
         PL_TRY(pl_state_next(&next, r->state, pl_op_row(t->call.op)->event));
-    bool looks = pl_op_row(t->call.op)->event == PL_EVENT_LOOK || t->call.op == PL_OP_DELETE;
-    PL_REQUIRE(looks || pl_policy_expired(r->policy->policy, t->change.now) == PL_FALSE,
+    const struct pl_op_row *row = pl_op_row(t->call.op);
+    bool harmless = row->event == PL_EVENT_LOOK || row->narrows;
+    PL_REQUIRE(harmless || pl_policy_expired(r->policy->policy, t->change.now) == PL_FALSE,
                KEY_EXPIRED);
     return PL_OK;
 }
@@ -157,7 +151,7 @@ static void note_rule(struct pl_turn *t)
 static pl_err write_entry(struct pl_turn *t)
 {
     struct change *ch = &t->change;
-    ch->kind = kind_of[t->call.op];
+    ch->kind = pl_change_kind(t->call.op);
     ch->has_handle = t->call.op != PL_OP_LIST;
     memcpy(ch->handle, t->call.op == PL_OP_CREATE ? t->handle : t->call.handle, sizeof(ch->handle));
     note_rule(t);

@@ -172,7 +172,8 @@ static finish_fn *const finish_of[PL_OP_COUNT] = {
     [PL_OP_CREATE] = finish_create,     [PL_OP_ACTIVATE] = finish_receipt,
     [PL_OP_EXPORT] = finish_export,     [PL_OP_DELETE] = finish_receipt,
     [PL_OP_DESCRIBE] = finish_describe, [PL_OP_READ_POLICY] = finish_policy,
-    [PL_OP_LIST] = finish_list,
+    [PL_OP_LIST] = finish_list,         [PL_OP_FREEZE] = finish_receipt,
+    [PL_OP_UNFREEZE] = finish_receipt,
 };
 
 pl_err pl_turn_finish(struct pl_turn *t, const struct pl_env *env, struct pl_wr *body,

@@ -86,6 +86,8 @@ struct change {
     struct pl_span policy;
     struct pl_span sealed; /* from the MATERIAL entry, not in this one's body */
 };
+/* The entry that says that this happened; 0: none. */
+enum pl_entry_kind pl_change_kind(enum pl_op op);
 PL_CHECKED pl_err pl_change_write(struct pl_wr *w, struct change *ch);
 PL_CHECKED pl_err pl_change_read(struct change *ch, const struct pl_entry *entry);
 PL_CHECKED pl_err pl_material_write(struct pl_wr *w, uint8_t handle[static PL_HANDLE_BYTES],
@@ -212,8 +214,8 @@ void pl_vault_apply(struct pl_vault *v, const struct change *ch, uint64_t index,
                     struct record *fresh);
 /* Puts a record in place (snapshot, CREATE). */
 void pl_vault_put_record(struct pl_vault *v, struct record *r);
-/* The changed copy of its record that an ACTIVATE or DELETE makes; NULL for entries that change no
- * record. ENTRY_BODY when the record is not there or its state does not allow it. */
+/* The changed copy of its record that an entry about a key makes; NULL for those that change none.
+ * ENTRY_BODY when the record is not there or its state does not allow it. */
 PL_CHECKED pl_err pl_vault_next_record(const struct pl_vault *v, struct record **out,
                                        const struct change *ch, uint64_t index);
 /* What the vault has under this digest already, not counted; NULL: nothing. */

@@ -14,7 +14,8 @@ static const struct route routes[] = {
     {"POST", false, NULL, PL_OP_CREATE},        {"GET", false, NULL, PL_OP_LIST},
     {"GET", true, NULL, PL_OP_DESCRIBE},        {"DELETE", true, NULL, PL_OP_DELETE},
     {"GET", true, "policy", PL_OP_READ_POLICY}, {"POST", true, "activate", PL_OP_ACTIVATE},
-    {"POST", true, "export", PL_OP_EXPORT},
+    {"POST", true, "export", PL_OP_EXPORT},     {"POST", true, "freeze", PL_OP_FREEZE},
+    {"POST", true, "unfreeze", PL_OP_UNFREEZE},
 };
 
 /* Takes `prefix` from the front of *s. */

@@ -211,11 +211,10 @@ pl_err pl_vault_next_record(const struct pl_vault *v, struct record **out, const
 {
     enum pl_state next;
     *out = NULL;
-    bool changes = ch->kind == PL_ENTRY_ACTIVATE || ch->kind == PL_ENTRY_DELETE;
-    if (!changes)
+    if (!pl_op_row(ch->op)->changes)
         return PL_OK;
     struct record *r = ch->has_handle ? pl_vault_find(v, ch->handle) : NULL;
-    PL_REQUIRE(r && pl_op_row(ch->op)->changes, ENTRY_BODY);
+    PL_REQUIRE(r && ch->kind == pl_change_kind(ch->op), ENTRY_BODY);
     PL_TRY(pl_state_next(&next, r->state, pl_op_row(ch->op)->event));
     struct record *copy = pl_record_copy(r);
     PL_REQUIRE(copy, NO_MEMORY);

@@ -312,9 +312,15 @@ PL_API_CHECKED pl_err pl_descriptor_info(struct pl_descriptor_info *out, struct 
 /* Describes the key at each: report.vault[i].state. PL_OK when at least one answered. */
 PL_API_CHECKED pl_err pl_keys_status(struct pl_app *app, const struct pl_recover_order *order,
                                      struct pl_report *report);
-/* Deletes it at each; seven days later it is destroyed. PL_OK when all did. */
+/* Deletes it at each; seven days later it is destroyed. PL_OK when all did, else KEYS_SOME and the
+ * state of those that did: what a vault did stays done. */
 PL_API_CHECKED pl_err pl_keys_delete(struct pl_app *app, const struct pl_recover_order *order,
                                      struct pl_report *report);
+/* Likewise: a frozen key serves nobody until it is unfrozen. To repeat either is to do it once. */
+PL_API_CHECKED pl_err pl_keys_freeze(struct pl_app *app, const struct pl_recover_order *order,
+                                     struct pl_report *report);
+PL_API_CHECKED pl_err pl_keys_unfreeze(struct pl_app *app, const struct pl_recover_order *order,
+                                       struct pl_report *report);
 
 /* ---- What vaults hold ------------------------------------------------------------------------ */
 

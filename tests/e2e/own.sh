@@ -88,6 +88,20 @@ if [ -n "$KILL_AT_LIB" ]; then
     ok "and there were moments to die at" test "$at" -gt 8
 fi
 
+ok "the owner freezes the app's key" run 0 "$PLEIAD" key freeze --as owner --anchor anchor.json --descriptor app.key
+ok "everywhere" test "$(grep -c frozen "$work/out")" = 3
+ok "the app gets nothing" run 3 app key recover --anchor anchor.json --descriptor app.key
+ok "nothing came out of it" test ! -s "$work/out"
+ok "the app may not unfreeze it" run 3 app key unfreeze --anchor anchor.json --descriptor app.key
+kill -STOP "$(cut -d' ' -f1 "$PLEIAD_HOME/run/vault-2.pid")"
+ok "with a vault silent, two unfreeze" run 3 "$PLEIAD" key unfreeze --json --deadline 1500 --as owner --anchor anchor.json --descriptor app.key
+ok "which is told, vault by vault" json 'sorted(v["state"] for v in d) == ["", "active", "active"] and sum(v["error"] != "" for v in d) == 1'
+ok "and what to do" says 'KEYS_SOME'
+kill -CONT "$(cut -d' ' -f1 "$PLEIAD_HOME/run/vault-2.pid")"
+ok "said again it is done everywhere" run 0 "$PLEIAD" key unfreeze --as owner --anchor anchor.json --descriptor app.key
+ok "the app has its key again" run 0 app key recover --anchor anchor.json --descriptor app.key
+openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out other.pem 2> /dev/null
+ok "somebody with another key freezes nothing" run 3 "$PLEIAD" key freeze --identity other.pem --anchor anchor.json --descriptor app.key
 ok "status as the owner" run 0 "$PLEIAD" key status --as owner --anchor anchor.json --descriptor app.key
 ok "the owner deletes the app's key" run 0 "$PLEIAD" key delete --as owner --anchor anchor.json --descriptor app.key
 ok "and sees that it is deleted" run 0 "$PLEIAD" key describe --json --anchor anchor.json --descriptor app.key

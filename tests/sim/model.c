@@ -63,8 +63,9 @@ static bool pick_again(struct sim_node *n, size_t *out_job)
 
 static enum job_kind some_kind(struct sim_node *n, const struct sim_key *k)
 {
-    static const enum job_kind often[] = {JOB_EXPORT,   JOB_EXPORT, JOB_EXPORT,  JOB_STEAL,
-                                          JOB_DESCRIBE, JOB_DELETE, JOB_ACTIVATE};
+    static const enum job_kind often[] = {JOB_EXPORT, JOB_EXPORT,   JOB_EXPORT,   JOB_EXPORT,
+                                          JOB_STEAL,  JOB_DESCRIBE, JOB_DELETE,   JOB_FREEZE,
+                                          JOB_FREEZE, JOB_UNFREEZE, JOB_UNFREEZE, JOB_ACTIVATE};
     if (k->live.sent == 0 && sim_below(n->random, 4))
         return JOB_ACTIVATE;
     return often[sim_below(n->random, sizeof(often) / sizeof(often[0]))];
@@ -123,23 +124,24 @@ static struct pl_peer thief(struct sim_node *n)
 
 static struct pl_peer caller(struct sim_node *n, const struct sim_job *j, const struct sim_key *k)
 {
-    switch (j->kind) {
-    case JOB_CREATE:
-    case JOB_ACTIVATE:
+    if (j->kind <= JOB_ACTIVATE)
         return maker(n, k);
-    case JOB_EXPORT:
+    if (j->kind == JOB_EXPORT)
         return world_peer(&n->w, &n->w.app, &n->w.app_claims);
-    case JOB_STEAL:
-        return thief(n);
-    case JOB_DELETE:
-    case JOB_DESCRIBE:
-        break;
-    }
-    return world_peer(&n->w, &n->w.owner, NULL);
+    return j->kind == JOB_STEAL ? thief(n) : world_peer(&n->w, &n->w.owner, NULL);
 }
 
 static void count_sending(struct sim_job *j, struct sim_key *k)
 {
+    if (j->kind == JOB_FREEZE) {
+        k->ice.sent++;
+        k->freezing += !j->again;
+        k->warm.sure = false;
+    }
+    if (j->kind == JOB_UNFREEZE) {
+        k->unfreezing += !j->again;
+        k->ice.sure = false;
+    }
     k->live.sent += j->kind == JOB_ACTIVATE;
     k->gone.sent += j->kind == JOB_DELETE;
     if (j->kind == JOB_CREATE && k->by)
@@ -148,13 +150,17 @@ static void count_sending(struct sim_job *j, struct sim_key *k)
 
 void model_send(struct sim_node *n, size_t job, struct sim_turn *t)
 {
-    static const char *const method[] = {"POST", "POST", "POST", "POST", "DELETE", "GET"};
-    static const char *const tail[] = {"", "/activate", "/export", "/export", "", ""};
+    static const char *const method[JOB_KINDS] = {[JOB_DELETE] = "DELETE", [JOB_DESCRIBE] = "GET"};
+    static const char *const tail[JOB_KINDS] = {[JOB_ACTIVATE] = "/activate",
+                                                [JOB_FREEZE] = "/freeze",
+                                                [JOB_UNFREEZE] = "/unfreeze",
+                                                [JOB_EXPORT] = "/export",
+                                                [JOB_STEAL] = "/export"};
     struct sim_job *j = &n->model.job[job];
     struct sim_key *k = key_of(n, j);
     char path[128];
     snprintf(path, sizeof(path), "%s%s", j->kind == JOB_CREATE ? "/v1/keys" : k->path,
-             tail[j->kind]);
+             tail[j->kind] ? tail[j->kind] : "");
     j->sent = true;
     j->sends++;
     j->begun = n->step;
@@ -165,7 +171,8 @@ void model_send(struct sim_node *n, size_t job, struct sim_turn *t)
     count_sending(j, k);
     t->peer = caller(n, j, k);
     t->call = (struct pl_call){0};
-    CHECK_OK(pl_call_route(&t->call, pl_span_str(method[j->kind]), pl_span_str(path)));
+    CHECK_OK(pl_call_route(&t->call, pl_span_str(method[j->kind] ? method[j->kind] : "POST"),
+                           pl_span_str(path)));
     t->call.idempotency_key = pl_span_str(j->idem);
     if (j->kind == JOB_CREATE)
         t->body = strdup(world_create_body(&n->w, k->fill, k->n, k->by ? k->by->text : NULL));
@@ -249,7 +256,8 @@ static void check_share(struct sim_node *n, struct pl_span body, const struct si
 
 static bool surely_live(const struct sim_job *j, const struct sim_key *k)
 {
-    return k->live.sure && k->live.step < j->begun && k->gone.sent == 0;
+    bool warm = k->ice.sent == 0 || (k->warm.sure && k->warm.step < j->begun);
+    return k->live.sure && k->live.step < j->begun && k->gone.sent == 0 && warm;
 }
 
 static void exported(struct sim_node *n, const struct sim_turn *t, const struct sim_job *j,
@@ -261,6 +269,7 @@ static void exported(struct sim_node *n, const struct sim_turn *t, const struct 
     }
     SIM_CHECK(n, k->live.sent > 0);
     SIM_CHECK(n, !k->gone.sure || k->gone.step >= j->begun);
+    SIM_CHECK(n, !k->ice.sure || k->ice.step >= j->begun);
     check_share(n, pl_wr_span(&t->answer), k);
 }
 
@@ -276,6 +285,26 @@ static void deleted(struct sim_node *n, const struct sim_turn *t, const struct s
         SIM_CHECK(n, later(t->e) || k->gone.sent > 1 || !k->live.sure || k->live.step >= j->begun);
 }
 
+/* Frozen, or unfrozen, for certain: nothing of the other kind was sent and not answered since this
+ * was sent first. A locked vault freezes in memory alone. */
+static void turned(struct sim_node *n, const struct sim_turn *t, const struct sim_job *j,
+                   struct sim_key *k)
+{
+    bool ice = j->kind == JOB_FREEZE;
+    unsigned *mine = ice ? &k->freezing : &k->unfreezing;
+    struct sim_fact *fact = ice ? &k->ice : &k->warm, *other = ice ? &k->warm : &k->ice;
+    unsigned open = ice ? k->unfreezing : k->freezing;
+    *mine -= !later(t->e);
+    bool possible = k->live.sure && k->live.step < j->first && k->gone.sent == 0;
+    SIM_CHECK(n, t->e == PL_OK || later(t->e) || !possible);
+    if (t->e != PL_OK)
+        return;
+    SIM_CHECK(n, t->status != 202 || (ice && n->locked));
+    if (t->status != 202 && open == 0 && other->step < j->first)
+        fact->sure = true;
+    fact->step = n->step;
+}
+
 void model_answer(struct sim_node *n, const struct sim_turn *t)
 {
     struct sim_job *j = &n->model.job[t->job];
@@ -287,6 +316,10 @@ void model_answer(struct sim_node *n, const struct sim_turn *t)
     case JOB_ACTIVATE:
         activated(n, t, j, k);
         break;
+    case JOB_FREEZE:
+    case JOB_UNFREEZE:
+        turned(n, t, j, k);
+        break;
     case JOB_EXPORT:
         exported(n, t, j, k);
         break;
@@ -297,7 +330,10 @@ void model_answer(struct sim_node *n, const struct sim_turn *t)
         deleted(n, t, j, k);
         break;
     case JOB_DESCRIBE:
-        SIM_CHECK(n, t->e == PL_OK || later(t->e) || !surely_live(j, k));
+        SIM_CHECK(n, t->e == PL_OK || later(t->e) || !k->live.sure || k->live.step >= j->begun ||
+                         k->gone.sent);
+        break;
+    case JOB_KINDS:
         break;
     }
     j->sent = false;
@@ -325,8 +361,10 @@ void model_settled(struct sim_node *n)
             continue;
         snprintf(path, sizeof(path), "%s/export", k->path);
         pl_err e = world_call(&n->w, &app, "POST", path, NULL, NULL);
-        if (k->live.sure && k->gone.sent == 0 && SIM_CHECK(n, e == PL_OK))
+        bool warm = k->ice.sent == 0 || k->warm.sure;
+        if (k->live.sure && k->gone.sent == 0 && warm && SIM_CHECK(n, e == PL_OK))
             check_share(n, pl_wr_span(&n->w.body), k);
+        SIM_CHECK(n, e != PL_OK || !k->ice.sure);
         live += k->live.sure && k->gone.sent == 0;
         SIM_CHECK(n, e != PL_OK || (k->live.sent > 0 && !k->gone.sure));
         node_write(n);

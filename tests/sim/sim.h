@@ -28,7 +28,17 @@ uint32_t sim_below(struct sim_random *r, uint32_t n); /* 0 .. n - 1 */
 
 /* ---- model -------------------------------------------------------------------------------- */
 
-enum job_kind { JOB_CREATE, JOB_ACTIVATE, JOB_EXPORT, JOB_STEAL, JOB_DELETE, JOB_DESCRIBE };
+enum job_kind {
+    JOB_CREATE,
+    JOB_ACTIVATE,
+    JOB_FREEZE,
+    JOB_UNFREEZE,
+    JOB_EXPORT,
+    JOB_STEAL,
+    JOB_DELETE,
+    JOB_DESCRIBE,
+    JOB_KINDS
+};
 
 /* A request as its client sees it. Sent again after a crash with the same bytes. */
 struct sim_job {
@@ -63,6 +73,10 @@ struct sim_key {
         bool sure;
         uint64_t step;
     } live, gone;
+    /* Freezing and unfreezing are known for certain only while the other is not under way: `sure`
+     * falls when the other is sent. open: sent, and may still be done. */
+    struct sim_fact ice, warm;
+    unsigned freezing, unfreezing;
 };
 
 struct sim_model {
