@@ -2,9 +2,13 @@
  *
  *   P <policy>   loads it: "ok GROUP/NAME ... | PROFILE ..." in the order of the bits of sets, or
  *                "no CODE POINTER"
- *   F op earliest latest is maybe consent profile_is profile_maybe changes    (decimal)
+ *   S WORD=VALUE ...   a situation, as a vault sees it before it asks any policy; see words[]
  *                "<A|D><T|F|U> <rule or ->"
  *   .            lets the answers go
+ *
+ * A key is 64 hex digits, or two that stand for all 32 bytes. A signer is jws,KEY,IAT or
+ * passkey,KEY,RP,CREDENTIAL,ORIGIN,IAT or oidc,ISS,SUB,ROLES,AMR,AUTH_TIME,BARE,IAT; members of
+ * lists are joined by "+".
  * It also checks what only C can see: with and without trace the answers are the same, and the
  * trace adds up to the value. */
 #include "policy/policy.h"
@@ -14,17 +18,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MANY = 16 };
+
 static struct pl_crypto *crypto;
 static struct pl_policy *policy;
 
+static _Noreturn void bad(const char *what)
+{
+    fprintf(stderr, "bad line: %s\n", what);
+    exit(2);
+}
+
 static void load(char *text)
 {
-    static const char *const groups[] = {
-        "",
-#define PL_GROUP(name, word, rules) word,
-#include "policy/group.def"
-#undef PL_GROUP
-    };
     pl_policy_free(policy);
     struct pl_refusal why;
     pl_err e = pl_policy_load(&policy, crypto, pl_span_str(text), &why);
@@ -35,13 +41,237 @@ static void load(char *text)
     printf("ok");
     for (size_t i = 0; i < pl_policy_principals(policy); i++) {
         const struct pl_principal *pr = pl_policy_principal(policy, i);
-        printf(" %s/%s", groups[pr->group], pr->name);
+        printf(" %s/%s", pl_group_word(pr->group), pr->name);
     }
     printf(" |");
     for (size_t i = 0; i < pl_policy_profiles(policy); i++)
         printf(" %s", pl_policy_profile_name(policy, i));
     printf("\n");
 }
+
+/* ---- A situation ---------------------------------------------------------------------------- */
+
+/* What the spans of a caller point to. */
+static struct situation {
+    struct pl_caller who;
+    struct pl_signer token, request[MANY], approval[MANY];
+    uint8_t key[32], ca[MANY][32], consent[MANY][32];
+    struct pl_certified certified;
+    struct pl_span san[MANY], label[MANY];
+    struct pl_vault_facts vault;
+    struct pl_claims claims;
+    enum pl_op op;
+    uint32_t changes;
+    uint64_t room_is[PL_POLICY_QUOTAS], room_maybe[PL_POLICY_QUOTAS];
+} now_at;
+
+static void key(uint8_t out[static 32], const char *hex)
+{
+    size_t digits = strlen(hex);
+    if (digits != 2 && digits != 64)
+        bad(hex);
+    for (size_t i = 0; i < 32; i++) {
+        char two[3] = {hex[2 * i % digits], hex[(2 * i + 1) % digits], '\0'};
+        out[i] = (uint8_t)strtoul(two, NULL, 16);
+    }
+}
+
+/* Cuts text at each separator; "-" is an empty list. How many there are. */
+static size_t cut(char *text, char separator, char *part[static MANY])
+{
+    size_t n = 0;
+    for (char *at = text; at && strcmp(text, "-") != 0; n++) {
+        if (n == MANY)
+            bad(text);
+        part[n] = at;
+        at = strchr(at, separator);
+        if (at)
+            *at++ = '\0';
+    }
+    return n;
+}
+
+static size_t list(struct pl_span out[], char *text)
+{
+    char *part[MANY];
+    size_t n = cut(text, '+', part);
+    for (size_t i = 0; i < n; i++)
+        out[i] = pl_span_str(part[i]);
+    return n;
+}
+
+static int64_t number(const char *text) { return strtoll(text, NULL, 10); }
+
+static void sha256(uint8_t out[static 32], const char *text)
+{
+    if (pl_sha256_one(crypto, out, pl_span_str(text)) != PL_OK)
+        bad(text);
+}
+
+static void oidc(struct pl_signer *s, char *part[static MANY])
+{
+    char both[256];
+    snprintf(both, sizeof(both), "%s %s", part[1], part[2]);
+    sha256(s->authenticator, both);
+    sha256(s->issuer, part[1]);
+    s->iss = pl_span_str(part[1]);
+    s->sub = pl_span_str(part[2]);
+    s->roles = list(s->role, part[3]);
+    char *amr[MANY];
+    s->amrs = cut(part[4], '+', amr);
+    for (size_t i = 0; i < s->amrs && i < PL_SIGNER_AMR; i++)
+        s->amr[i] = pl_span_str(amr[i]);
+    s->auth_time_s = number(part[5]);
+    s->bare = part[6][0] == '1';
+    s->iat_s = number(part[7]);
+}
+
+static void signer(struct pl_signer *s, char *text)
+{
+    char *part[MANY];
+    size_t n = cut(text, ',', part);
+    *s = (struct pl_signer){.auth_time_s = INT64_MIN};
+    if (n == 8 && strcmp(part[0], "oidc") == 0) {
+        s->form = PL_PROOF_OIDC;
+        oidc(s, part);
+        return;
+    }
+    if (n != 3 && n != 6)
+        bad(text);
+    s->form = n == 3 ? PL_PROOF_JWS : PL_PROOF_PASSKEY;
+    key(s->authenticator, part[1]);
+    memcpy(s->issuer, s->authenticator, 32);
+    s->iat_s = number(part[n - 1]);
+    if (n == 6) {
+        sha256(s->rp_id_sha256, part[2]);
+        s->credential_id = pl_span_str(part[3]);
+        s->origin = pl_span_str(part[4]);
+    }
+}
+
+/* Evidence of one measurement, good from and until. */
+static void claims(struct situation *s, char *text)
+{
+    char *part[MANY];
+    if (cut(text, ',', part) != 3)
+        bad(text);
+    s->claims = (struct pl_claims){.tee = PL_TEE_SGX,
+                                   .trust = PL_TRUST_DEV,
+                                   .name = "sim-sgx",
+                                   .memory = PL_MEMORY_ENCRYPTED,
+                                   .tcb.status = PL_TCB_UP_TO_DATE,
+                                   .earliest_s = number(part[1]),
+                                   .latest_s = number(part[2])};
+    key(s->claims.sgx.mrenclave, part[0]);
+    s->who.claims = &s->claims;
+}
+
+static void op(struct situation *s, char *text) { s->op = pl_op_of(pl_span_str(text)); }
+
+static void now(struct situation *s, char *text)
+{
+    char *part[MANY];
+    if (cut(text, ',', part) != 2)
+        bad(text);
+    s->who.now = (struct pl_interval){number(part[0]), number(part[1])};
+}
+
+static void client(struct situation *s, char *text)
+{
+    key(s->key, text);
+    s->who.client_spki_sha256 = s->key;
+}
+
+static void ca(struct situation *s, char *text)
+{
+    char *part[MANY];
+    s->certified.cas = cut(text, '+', part);
+    for (size_t i = 0; i < s->certified.cas; i++)
+        key(s->ca[i], part[i]);
+    s->certified.ca_sha256 = s->ca;
+    s->who.certified = &s->certified;
+}
+
+static void san(struct situation *s, char *text)
+{
+    s->certified.san = s->san;
+    s->certified.sans = list(s->san, text);
+}
+
+static void token(struct situation *s, char *text)
+{
+    signer(&s->token, text);
+    s->who.token = &s->token;
+}
+
+static void request(struct situation *s, char *text)
+{
+    s->who.request = s->request;
+    signer(&s->request[s->who.requests++ % MANY], text);
+}
+
+static void approval(struct situation *s, char *text)
+{
+    s->who.approval = s->approval;
+    signer(&s->approval[s->who.approvals++ % MANY], text);
+}
+
+static void consent(struct situation *s, char *text)
+{
+    s->who.consent_sha256 = s->consent;
+    key(s->consent[s->who.consents++ % MANY], text);
+}
+
+static void vendor(struct situation *s, char *text)
+{
+    s->vault.vendor = pl_span_str(text);
+    s->who.vault = &s->vault;
+}
+
+static void labels(struct situation *s, char *text)
+{
+    s->vault.labels_known = true;
+    s->vault.label = s->label;
+    s->vault.labels = list(s->label, text);
+    s->who.vault = &s->vault;
+}
+
+static void changes(struct situation *s, char *text) { s->changes = (uint32_t)number(text); }
+
+/* INDEX,IS,MAYBE of one quota; those not told have room for everybody. */
+static void room(struct situation *s, char *text)
+{
+    char *part[MANY];
+    if (cut(text, ',', part) != 3 || number(part[0]) >= PL_POLICY_QUOTAS)
+        bad(text);
+    s->room_is[number(part[0])] = strtoull(part[1], NULL, 10);
+    s->room_maybe[number(part[0])] = strtoull(part[2], NULL, 10);
+}
+
+static const struct {
+    const char *name;
+    void (*read)(struct situation *, char *);
+} words[] = {{"op", op},           {"now", now},       {"key", client},    {"ca", ca},
+             {"san", san},         {"claims", claims}, {"token", token},   {"req", request},
+             {"app", approval},    {"grant", consent}, {"vendor", vendor}, {"labels", labels},
+             {"changes", changes}, {"room", room}};
+
+static void word(struct situation *s, char *text)
+{
+    char *value = strchr(text, '=');
+    if (!value)
+        bad(text);
+    *value++ = '\0';
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(words[i].name, text) == 0) {
+            words[i].read(s, value);
+            return;
+        }
+    }
+    bad(text);
+}
+
+/* ---- Its decision --------------------------------------------------------------------------- */
 
 static enum pl_tri negated(enum pl_tri a)
 {
@@ -57,29 +287,37 @@ static bool adds_up(const struct pl_decision *d, const struct pl_trace *t)
     return value == d->value && (d->verdict == PL_ALLOW) == (value == PL_TRUE);
 }
 
-static void decide(const char *text)
+static void decide(const struct situation *s)
 {
-    char op[32];
-    struct pl_facts f = {.op = PL_OP_NONE};
-    if (!policy || sscanf(text,
-                          "%31s %" SCNd64 " %" SCNd64 " %" SCNu64 " %" SCNu64 " %" SCNu64
-                          " %" SCNu32 " %" SCNu32 " %" SCNu32,
-                          op, &f.now.earliest_s, &f.now.latest_s, &f.is, &f.maybe, &f.consent,
-                          &f.profile_is, &f.profile_maybe, &f.changes) != 9) {
-        fprintf(stderr, "bad line: %s\n", text);
-        exit(2);
-    }
-    f.op = pl_op_of(pl_span_str(op));
+    struct pl_facts f;
+    pl_policy_facts(&f, policy, &s->who);
+    f.op = s->op;
+    f.changes = s->changes;
+    memcpy(f.room_is, s->room_is, sizeof(f.room_is));
+    memcpy(f.room_maybe, s->room_maybe, sizeof(f.room_maybe));
     struct pl_trace t;
     struct pl_decision traced = pl_policy_evaluate(policy, &f, &t);
     struct pl_decision d = pl_policy_evaluate(policy, &f, NULL);
     if (!adds_up(&traced, &t) || d.verdict != traced.verdict || d.value != traced.value ||
         d.rule != traced.rule) {
-        fprintf(stderr, "explanation and verdict differ: %s\n", text);
+        fprintf(stderr, "explanation and verdict differ\n");
         exit(3);
     }
     static const char values[] = "UFT";
     printf("%c%c %s\n", d.verdict == PL_ALLOW ? 'A' : 'D', values[d.value], d.rule ? d.rule : "-");
+}
+
+static void situation(char *text)
+{
+    if (!policy)
+        bad("no policy");
+    memset(&now_at, 0, sizeof(now_at));
+    memset(now_at.room_is, 0xff, sizeof(now_at.room_is));
+    now_at.who.now = PL_TIME_UNKNOWN;
+    char *rest;
+    for (char *at = strtok_r(text, " ", &rest); at; at = strtok_r(NULL, " ", &rest))
+        word(&now_at, at);
+    decide(&now_at);
 }
 
 int main(void)
@@ -94,7 +332,7 @@ int main(void)
         else if (line[0] == 'P')
             load(line + 2);
         else
-            decide(line + 2);
+            situation(line + 2);
     }
     pl_policy_free(policy);
     pl_crypto_free(crypto);
