@@ -254,6 +254,11 @@ static void read_roots(struct pl_json *j, struct loading *l)
         read_root(j, l);
 }
 
+static void read_issuers(struct pl_json *j, struct loading *l)
+{
+    pl_issuers_read(j, l->c, &l->cfg->issuers);
+}
+
 static const struct {
     const char *name;
     void (*read)(struct pl_json *j, struct loading *l);
@@ -268,6 +273,7 @@ static const struct {
     {"witnesses", read_witnesses, false},
     {"roots", read_roots, true},
     {"limits", read_limits, true},
+    {"issuers", read_issuers, true},
 };
 enum { MEMBERS = sizeof(members) / sizeof(*members) };
 
@@ -456,6 +462,7 @@ void pl_config_put(struct pl_config *cfg)
         return;
     for (unsigned i = 0; i < cfg->certs; i++)
         free(cfg->cert[i]);
+    pl_issuers_free(&cfg->issuers);
     free(cfg->text_owned);
     free(cfg);
 }

@@ -9,9 +9,11 @@
  *      "time":"host",
  *      "witnesses":{"f":0,"list":[]},
  *      "roots":[{"label":"dev","tee":"sgx","trust":"dev","cert":DER}],
- *      "limits":{"keys":1000000}}
+ *      "limits":{"keys":1000000},
+ *      "issuers":[{"issuer":URL, "audience":"...", "keys":[JWK]}]}
  *
- * SPKI and DER in base64url. It travels as
+ * roots, limits and issuers (policy/jwt.h) may be absent: none beyond what is built in. SPKI and
+ * DER in base64url. It travels as
  * {"config":{...},"signatures":[{"spki":K,"signature":S}]}, S over "pleiad config 1\0" || canonical
  * config.
  *
@@ -23,6 +25,7 @@
 #define PL_POLICY_CONFIG_H
 
 #include "attest/attest.h"
+#include "policy/jwt.h"
 
 enum {
     PL_CONFIG_BYTES = 128 * 1024, /* the signed document */
@@ -48,7 +51,8 @@ struct pl_config {
     uint8_t allow[PL_CONFIG_ALLOW_MAX][32]; /* SPKI hashes, ascending */
     uint64_t keys_max, keys_per_owner, anyone_keys;
     struct pl_roots roots; /* the vendors' compiled in, then these */
-    struct pl_span text;   /* the signed document */
+    struct pl_issuers issuers;
+    struct pl_span text; /* the signed document */
     /* private: backing memory */
     void *text_owned, *cert[PL_ROOTS_MAX];
     unsigned certs;

@@ -130,8 +130,8 @@ TEST(what_this_build_cannot_keep_is_refused_by_name)
          "/create"},
         {"\"time\":\"host\",\"witnesses\":{\"f\":0,\"list\":[]}", PL_E_JSON_MISSING, ""},
         {"\"create\":{\"allow\":[]},\"time\":\"host\",\"witnesses\":{\"f\":0,\"list\":[]},"
-         "\"issuers\":[]",
-         PL_E_JSON_UNKNOWN, "/issuers"},
+         "\"monitors\":[]",
+         PL_E_JSON_UNKNOWN, "/monitors"},
     };
     setup();
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
@@ -142,6 +142,34 @@ TEST(what_this_build_cannot_keep_is_refused_by_name)
         CHECK(strncmp(pointer, bad[i].pointer, strlen(bad[i].pointer)) == 0);
         pl_config_put(cfg);
     }
+}
+
+#define ISSUERS                                                                                    \
+    ",\"issuers\":[{\"audience\":\"pleiad\",\"issuer\":\"https://id.example\",\"keys\":[{\"crv\":" \
+    "\"Ed25519\",\"kty\":\"OKP\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}]"
+
+TEST(issuers_are_a_leaf_of_the_root)
+{
+    struct pl_config *cfg;
+    uint8_t without[32], with[32];
+    char text[4096], *at;
+    setup();
+    CHECK_OK(pl_config_root(c, without, pl_span_str(document(1, rest))));
+    snprintf(text, sizeof(text), "%s" ISSUERS, rest);
+    CHECK_OK(pl_config_root(c, with, pl_span_str(document(1, text))));
+    CHECK(memcmp(without, with, 32) != 0);
+    NEED(CHECK_OK(load_signed(&cfg, document(1, text), 1, NULL)));
+    CHECK_BYTES(PL_ARR(cfg->root), PL_ARR(with));
+    NEED(CHECK(cfg->issuers.n == 1));
+    CHECK(strcmp(cfg->issuers.issuer[0]->issuer, "https://id.example") == 0);
+    pl_config_put(cfg);
+    NEED(CHECK((at = strstr(text, "11qYAYK")) != NULL));
+    at[3] = 'y';
+    CHECK_OK(pl_config_root(c, without, pl_span_str(document(1, text))));
+    CHECK(memcmp(without, with, 32) != 0);
+    char pointer[PL_JSON_POINTER_MAX];
+    at[-4] = 'q';
+    CHECK_ERR(load_signed(&cfg, document(1, text), 1, pointer), JSON_UNKNOWN);
 }
 
 /* A root is what the document calls it, development or custom; nothing in it makes a vendor's. */
