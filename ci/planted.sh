@@ -7,6 +7,8 @@
 #
 #     name.patch <TAB> command <TAB> extended regex <TAB> tier (check or long)
 #
+# Without names those of the tier check are tried, with --long those of the other.
+#
 # The patch (patch -p1, no fuzz) goes onto a copy of the tree in build/planted/tree that has its own
 # meson build folder `build`; there the command must fail, and what it prints, together with meson's
 # test log, must match the regex. The same command must pass in the copy without the patch: a check
@@ -23,7 +25,7 @@ limit=${PL_PLANTED_LIMIT:-300} # seconds for one command
 tiers=check list='' names=''
 for arg in "$@"; do
     case $arg in
-    --long) tiers='check long' ;;
+    --long) tiers=long ;;
     --list) list=1 ;;
     -*) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" && exit 2 ;;
     *) names+=" ${arg%.patch} " ;;
