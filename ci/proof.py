@@ -10,8 +10,10 @@ Functions without a body must have a contract that is listed in KNOWN.
 """
 import os
 import re
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, 'ci/rules')
@@ -59,7 +61,7 @@ LOOPS = {'proof_json.c': ['-eva-slevel-merge-after-loop=at_end,digits', '-eva-sl
          'proof_frame.c': ['-eva-slevel-function=has_zero_sector:0,whole_sectors:0,frame_begins:0,pl_sha256_one:0']}
 CPP = """-std=gnu17 -Icore -Itests/proof -include tests/proof/model.h -D_GNU_SOURCE
     -D__builtin_memcpy=memcpy -D__builtin_memmove=memmove"""
-LIMIT = 600  # seconds for one row
+LIMIT = 600  # seconds of a processor for one row
 
 
 def annotated(name):
@@ -92,12 +94,11 @@ def wrong(output, status):
 def prove(driver, defines, sources):
     files = [f'tests/proof/{driver}', *map(annotated, sources.split()), 'tests/proof/stubs.c']
     cpp = ' '.join(CPP.split() + [f'-D{d}' for d in defines.split()])
-    try:
-        done = subprocess.run(['frama-c', *OPTIONS, *LOOPS.get(driver, []), f'-cpp-extra-args={cpp}', *files], timeout=LIMIT,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-        return wrong(done.stdout, done.returncode)
-    except subprocess.TimeoutExpired:
-        return [f'no answer after {LIMIT} s']
+    with tempfile.TemporaryDirectory() as own:  # what is stopped leaves its files
+        done = subprocess.run(['prlimit', f'--cpu={LIMIT}', 'frama-c', *OPTIONS, *LOOPS.get(driver, []), f'-cpp-extra-args={cpp}', *files],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, env={**os.environ, 'TMPDIR': own})
+    late = [f'no answer after {LIMIT} s of a processor'] if -done.returncode in (signal.SIGXCPU, signal.SIGKILL) else []
+    return late or wrong(done.stdout, done.returncode)
 
 
 def main():
