@@ -430,9 +430,9 @@ static pl_err check_candidate(struct pl_crypto *c, const struct pl_grant_file *f
     PL_REQUIRE(memcmp(cert.vault_id, one->vault_id, 32) == 0, GRANT_FILE);
     PL_REQUIRE(memcmp(cert.owner_sha256, one->owner_sha256, 32) == 0, GRANT_FILE);
     PL_REQUIRE(memcmp(cert.root_sha256, file->owner_sha256, 32) == 0, GRANT_FILE);
-    PL_TRY(pl_statement_verify(c, &grant, one->grant));
+    PL_TRY(pl_statement_verify(c, &grant, one->grant, NULL));
     PL_REQUIRE(grant.typ == PL_TYP_GRANT, GRANT_FILE);
-    PL_REQUIRE(memcmp(grant.signer_sha256, one->owner_sha256, 32) == 0, GRANT_FILE);
+    PL_REQUIRE(memcmp(grant.signer.authenticator, one->owner_sha256, 32) == 0, GRANT_FILE);
     PL_CLEANUP(pl_wr_free) struct pl_wr text = pl_wr_heap(PL_POLICY_BYTES);
     PL_TRY(pl_grant_policy(&text, file->policy, file->owner_name, one->salt, one->owner_sha256));
     struct pl_act act = {.op = PL_OP_CREATE, .params = {.type = grant.type}};

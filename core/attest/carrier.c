@@ -69,45 +69,65 @@ pl_err pl_signed_make(struct pl_crypto *c, struct pl_wr *out, const struct pl_pr
 
 /* ---- reading ---- */
 
-enum {
-    HAS_HEADER = 1,
-    HAS_SIGNATURE = 2,
-    HAS_SPKI = 4,
-    HAS_STATEMENT = 8,
-    HAS_ALL = 15,
+/* Where each part of a proof stands: proof.IN.WORD, or proof.WORD. */
+static const struct {
+    enum pl_carrier_form form;
+    const char *in, *word;
+} rows[PL_PARTS] = {
+    [PL_PART_PROTECTED] = {PL_CARRIER_JWS, "jws", "protected"},
+    [PL_PART_SIGNATURE] = {PL_CARRIER_JWS, "jws", "signature"},
+    [PL_PART_SPKI] = {PL_CARRIER_JWS, "", "spki"},
+    [PL_PART_AUTHENTICATOR] = {PL_CARRIER_PASSKEY, "passkey", "authenticator_data"},
+    [PL_PART_CLIENT] = {PL_CARRIER_PASSKEY, "passkey", "client_data"},
+    [PL_PART_CREDENTIAL] = {PL_CARRIER_PASSKEY, "passkey", "credential_id"},
+    [PL_PART_PUBLIC_KEY] = {PL_CARRIER_PASSKEY, "passkey", "public_key"},
+    [PL_PART_ASSERTION] = {PL_CARRIER_PASSKEY, "passkey", "signature"},
+    [PL_PART_TOKEN] = {PL_CARRIER_OIDC, "oidc", "token"},
 };
 
-struct reading {
-    struct pl_carrier *out;
-    uint8_t spki[PL_SPKI_MAX];
-    size_t spki_n;
-    unsigned has;
-};
-
-static void read_jws(struct pl_json *j, struct reading *r)
+/* The members of proof.IN, or with IN "" of proof itself, where the others are objects. */
+static void read_parts(struct pl_json *j, const char *in, struct pl_carrier *out)
 {
     struct pl_span key;
     for (pl_json_object(j); pl_json_key(j, &key);) {
-        if (pl_span_is(key, "protected"))
-            r->has |= pl_json_plain(j, &r->out->header) ? HAS_HEADER : 0;
-        else if (pl_span_is(key, "signature"))
-            r->has |= pl_json_b64u_exact(j, r->out->sig, PL_P256_SIG_BYTES) ? HAS_SIGNATURE : 0;
+        const char *inner = NULL;
+        size_t i = 0;
+        for (; i < PL_PARTS; i++) {
+            if (strcmp(rows[i].in, in) == 0 && pl_span_is(key, rows[i].word))
+                break;
+            if (!*in && *rows[i].in && pl_span_is(key, rows[i].in))
+                inner = rows[i].in;
+        }
+        if (i < PL_PARTS)
+            pl_json_plain(j, &out->part[i]);
+        else if (inner)
+            read_parts(j, inner, out);
         else
             pl_json_refuse(j, PL_FAIL(JSON_UNKNOWN));
     }
 }
 
-static void read_proof(struct pl_json *j, struct reading *r)
+/* All parts of one form, and none of another. */
+static pl_err check_form(struct pl_carrier *out)
 {
-    struct pl_span key;
-    for (pl_json_object(j); pl_json_key(j, &key);) {
-        if (pl_span_is(key, "jws"))
-            read_jws(j, r);
-        else if (pl_span_is(key, "spki"))
-            r->has |= pl_json_b64u(j, r->spki, sizeof(r->spki), &r->spki_n) ? HAS_SPKI : 0;
-        else
-            pl_json_refuse(j, PL_FAIL(JSON_UNKNOWN));
-    }
+    for (size_t i = 0; i < PL_PARTS; i++)
+        if (out->part[i].p)
+            out->form = rows[i].form;
+    for (size_t i = 0; i < PL_PARTS; i++)
+        PL_REQUIRE((out->part[i].p != NULL) == (rows[i].form == out->form), CARRIER_FORM);
+    return PL_OK;
+}
+
+static pl_err read_signer(struct pl_crypto *c, struct pl_carrier *out)
+{
+    uint8_t spki[PL_SPKI_MAX];
+    size_t n;
+    if (out->form != PL_CARRIER_JWS)
+        return PL_OK;
+    PL_TRY(pl_unb64u_exact(out->sig, sizeof(out->sig), out->part[PL_PART_SIGNATURE]));
+    PL_TRY(pl_unb64u(spki, sizeof(spki), &n, out->part[PL_PART_SPKI]));
+    PL_TRY(pl_pub_from_spki(&out->signer, pl_span(spki, n)));
+    return pl_sha256_one(c, out->signer_sha256, pl_span(spki, n));
 }
 
 /* Only the canonical bytes: a second form of one statement would be a second statement. */
@@ -121,7 +141,6 @@ static pl_err check_canonical(struct pl_span statement)
 
 pl_err pl_carrier_read(struct pl_crypto *c, struct pl_carrier *out, struct pl_span text)
 {
-    struct reading r = {.out = out};
     struct pl_json j;
     struct pl_span key;
     *out = (struct pl_carrier){0};
@@ -129,26 +148,28 @@ pl_err pl_carrier_read(struct pl_crypto *c, struct pl_carrier *out, struct pl_sp
     pl_json_init(&j, text);
     for (pl_json_object(&j); pl_json_key(&j, &key);) {
         if (pl_span_is(key, "proof"))
-            read_proof(&j, &r);
+            read_parts(&j, "", out);
         else if (pl_span_is(key, "statement"))
-            r.has |= pl_json_raw(&j, &out->statement) ? HAS_STATEMENT : 0;
+            pl_json_raw(&j, &out->statement);
         else
             pl_json_refuse(&j, PL_FAIL(JSON_UNKNOWN));
     }
     PL_TRY(pl_json_end(&j));
-    PL_REQUIRE(r.has == HAS_ALL, CARRIER_FORM);
+    PL_REQUIRE(out->statement.p, CARRIER_FORM);
+    PL_TRY(check_form(out));
     PL_TRY(check_canonical(out->statement));
-    PL_TRY(pl_pub_from_spki(&out->signer, pl_span(r.spki, r.spki_n)));
-    return pl_sha256_one(c, out->signer_sha256, pl_span(r.spki, r.spki_n));
+    return read_signer(c, out);
 }
 
 pl_err pl_carrier_verify(struct pl_crypto *c, const struct pl_carrier *carrier, const char *typ)
 {
+    PL_REQUIRE(carrier->form == PL_CARRIER_JWS, CARRIER_FORM);
     struct pl_wr input PL_CLEANUP(pl_wr_free) = pl_wr_heap(2 * PL_CARRIER_MAX);
     pl_carrier_input(&input, carrier->signer.type, typ, carrier->statement);
     PL_TRY(pl_wr_end(&input));
     size_t header_n = input.n - 1 - PL_B64U_LEN(carrier->statement.n);
-    PL_REQUIRE(pl_span_eq(carrier->header, pl_span(input.p, header_n)), CARRIER_TYP);
+    PL_REQUIRE(pl_span_eq(carrier->part[PL_PART_PROTECTED], pl_span(input.p, header_n)),
+               CARRIER_TYP);
     return pl_pub_verify(c, &carrier->signer, pl_wr_span(&input), carrier->sig);
 }
 

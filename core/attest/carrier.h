@@ -32,16 +32,37 @@ void pl_carrier_input(struct pl_wr *out, enum pl_pub_type key, const char *typ,
 void pl_carrier_put(struct pl_wr *out, const struct pl_pub *signer, const char *typ,
                     struct pl_span statement, const uint8_t sig[static PL_P256_SIG_BYTES]);
 
-/* A carrier taken apart: every member there, the statement in canonical form. Borrowed. */
+/* How somebody proves to have signed a statement. Vaults and owners sign by JWS; the others are
+ * {"proof":{"passkey":{"authenticator_data":B,"client_data":B,"credential_id":B,"public_key":B,
+ * "signature":B}},...} and {"proof":{"oidc":{"token":T}},...}. */
+enum pl_carrier_form { PL_CARRIER_NONE = 0, PL_CARRIER_JWS, PL_CARRIER_PASSKEY, PL_CARRIER_OIDC };
+enum pl_carrier_part {
+    PL_PART_PROTECTED,
+    PL_PART_SIGNATURE,
+    PL_PART_SPKI,
+    PL_PART_AUTHENTICATOR,
+    PL_PART_CLIENT,
+    PL_PART_CREDENTIAL,
+    PL_PART_PUBLIC_KEY,
+    PL_PART_ASSERTION,
+    PL_PART_TOKEN,
+    PL_PARTS
+};
+
+/* A carrier taken apart: every member of its one form there, the statement in canonical form.
+ * Borrowed. */
 struct pl_carrier {
-    struct pl_span statement, header;
-    struct pl_pub signer;
+    enum pl_carrier_form form;
+    struct pl_span statement;
+    struct pl_span part[PL_PARTS];          /* text as it came: base64url, a token */
+    struct pl_pub signer;                   /* JWS */
     uint8_t signer_sha256[PL_SHA256_BYTES]; /* of its SPKI */
     uint8_t sig[PL_P256_SIG_BYTES];
 };
 /* CARRIER_FORM, KEY_FORMAT, or what the JSON reader found. Nothing is verified yet. */
 PL_CHECKED pl_err pl_carrier_read(struct pl_crypto *c, struct pl_carrier *out, struct pl_span text);
-/* The signature, under a header of exactly this typ: CARRIER_TYP, SIGNATURE. */
+/* The signature of a JWS, under a header of exactly this typ: CARRIER_FORM for another form,
+ * CARRIER_TYP, SIGNATURE. */
 PL_CHECKED pl_err pl_carrier_verify(struct pl_crypto *c, const struct pl_carrier *carrier,
                                     const char *typ);
 

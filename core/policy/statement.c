@@ -1,6 +1,6 @@
 /* Statements, the client's side: parameters, targets, text, signature. The vault's side uses the
  * same functions for parameters, targets and text, so that they cannot differ. */
-#include "policy/statement.h"
+#include "policy/internal.h"
 #include "policy/statement_internal.h"
 #include "policy/say.h"
 
@@ -11,6 +11,7 @@ static const char *const typ_words[PL_TYP_COUNT] = {
     [PL_TYP_NONE] = "none",
     [PL_TYP_REQUEST] = "pleiad-request-1",
     [PL_TYP_GRANT] = "pleiad-grant-1",
+    [PL_TYP_APPROVAL] = "pleiad-approval-1",
 };
 
 const char *pl_typ_word(enum pl_typ t)
@@ -98,9 +99,8 @@ static void say_hex(struct pl_wr *w, const char *before, const uint8_t *digest)
     pl_wr_str(w, hex);
 }
 
-static void say_request(struct pl_wr *w, const struct pl_statement_draft *d)
+static void say_act(struct pl_wr *w, const struct pl_statement_draft *d)
 {
-    pl_wr_str(w, "Pleiad request 1: ");
     pl_wr_str(w, pl_op_row(d->op)->word);
     if (d->op == PL_OP_CREATE) {
         pl_wr_str(w, " one key of type ");
@@ -110,6 +110,38 @@ static void say_request(struct pl_wr *w, const struct pl_statement_draft *d)
     } else {
         pl_wr_str(w, " this key");
     }
+}
+
+static void say_request(struct pl_wr *w, const struct pl_statement_draft *d)
+{
+    pl_wr_str(w, "Pleiad request 1: ");
+    say_act(w, d);
+    say_hex(w, ", asked by the client with key ", d->requester);
+}
+
+/* The rules that may allow it, as the policy names them: the same at all vaults of a key, whose
+ * policies differ in salts and owners' keys alone. */
+static void say_rules(struct pl_wr *w, const struct pl_statement_draft *d)
+{
+    enum { SHOWN = 8 };
+    unsigned n = 0;
+    if (pl_op_row(d->op)->ruled != PL_RULED_OPERATIONS)
+        pl_wr_str(w, " as its mutability allows");
+    for (size_t i = 0; pl_op_row(d->op)->ruled == PL_RULED_OPERATIONS && i < d->policy->rules;
+         i++) {
+        const struct rule *r = &d->policy->rule[i];
+        if (r->deny || !(r->ops >> d->op & 1))
+            continue;
+        pl_wr_str(w, n == 0 ? " by rule " : n < SHOWN ? ", " : n == SHOWN ? " and others" : "");
+        pl_wr_str(w, n++ < SHOWN ? r->id : "");
+    }
+}
+
+static void say_approval(struct pl_wr *w, const struct pl_statement_draft *d)
+{
+    pl_wr_str(w, "Pleiad approval 1: ");
+    say_act(w, d);
+    say_rules(w, d);
     say_hex(w, ", asked by the client with key ", d->requester);
 }
 
@@ -128,11 +160,13 @@ static void say_grant(struct pl_wr *w, const struct pl_statement_draft *d)
 
 pl_err pl_statement_display(struct pl_wr *out, const struct pl_statement_draft *d)
 {
+    static void (*const say[PL_TYP_COUNT])(struct pl_wr * w, const struct pl_statement_draft *d) = {
+        [PL_TYP_REQUEST] = say_request,
+        [PL_TYP_GRANT] = say_grant,
+        [PL_TYP_APPROVAL] = say_approval};
     char until[PL_TIME_LEN + 1];
-    if (d->typ == PL_TYP_GRANT)
-        say_grant(out, d);
-    else
-        say_request(out, d);
+    PL_ASSERT(d->typ > PL_TYP_NONE && d->typ < PL_TYP_COUNT);
+    say[d->typ](out, d);
     pl_time_format(until, d->exp_s);
     pl_wr_str(out, ", until ");
     pl_wr_str(out, until);
@@ -150,7 +184,8 @@ int64_t pl_statement_life_max(enum pl_typ typ)
 static pl_err check_draft(const struct pl_statement_draft *d)
 {
     bool grant = d->typ == PL_TYP_GRANT;
-    PL_REQUIRE(grant || d->typ == PL_TYP_REQUEST, STATEMENT_FIELD);
+    PL_REQUIRE(d->typ > PL_TYP_NONE && d->typ < PL_TYP_COUNT, STATEMENT_FIELD);
+    PL_REQUIRE(d->typ != PL_TYP_APPROVAL || d->policy, STATEMENT_FIELD);
     PL_REQUIRE(pl_op_row(d->op)->event != PL_EVENT_NONE, STATEMENT_FIELD);
     PL_REQUIRE(d->targets >= 1 && d->targets <= PL_STATEMENT_TARGETS, STATEMENT_FIELD);
     PL_REQUIRE(d->iat_s >= 0 && d->exp_s > d->iat_s, STATEMENT_FIELD);

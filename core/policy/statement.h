@@ -8,6 +8,9 @@
  * K the signer's SPKI (P-256 or Ed25519), S 64 bytes, both base64url. Signed is P "." base64url of
  * the statement's bytes (RFC 7515); P is base64url of exactly {"alg":A,"typ":T}: A is "ES256" or
  * "EdDSA" as the key's type says (a header never chooses an algorithm), T the statement's typ.
+ * Requests and approvals may instead be proved by a passkey, whose challenge is SHA-256 of the
+ * statement (policy/webauthn.h), or by an OIDC token whose nonce is (policy/jwt.h);
+ * attest/carrier.h has the three forms.
  *
  * Fields of pleiad-request-1 (all required, no others; *_sha256 and keys are 64 lower-case hex
  * digits, nonce, id and targets base64url, times RFC 3339):
@@ -25,6 +28,13 @@
  *   iat, exp       at most PL_STATEMENT_LIFE_MAX_S apart; good only while `now <= exp` is certain
  *   display        the text that the signer saw: pl_statement_display of op, common parameters,
  *                  requester and exp; each vault renders it again and refuses any difference
+ *
+ * Fields of pleiad-approval-1: those of a request. Its signer agrees that somebody else does it and
+ * becomes a principal of nothing. requester is the client that asks: the SPKI hash of the TLS key
+ * of the connection that presents the approval, so that a vault which received it cannot use it
+ * elsewhere; where a request of that key may be relayed, the signer of a request that comes with
+ * the approval is good too. display says, in the words of this renderer ("Pleiad approval 1"), what
+ * is done and which rules of the key's policy allow it. Several may sign one statement.
  *
  * Fields of pleiad-grant-1: the owner lets somebody else create keys in its name, offline, before
  * vaults or keys exist. op is "create"; no params_sha256 (commitment and generation are the app's)
@@ -55,6 +65,7 @@ enum {
     PL_STATEMENT_BYTES = 8 * 1024, /* a carrier */
     PL_STATEMENT_TARGETS = 32,
     PL_STATEMENT_DISPLAY = 1024,
+    PL_PROOF_BYTES = 3 * 1024, /* of a passkey's proof, decoded */
     PL_NONCE_BYTES = 16,
     PL_GRANT_ID_BYTES = 16,
     PL_HANDLE_BYTES = 16,
@@ -67,8 +78,9 @@ enum {
 
 enum pl_typ {
     PL_TYP_NONE = 0,
-    PL_TYP_REQUEST, /* "pleiad-request-1": its signer is a principal of this one operation */
-    PL_TYP_GRANT,   /* "pleiad-grant-1" */
+    PL_TYP_REQUEST,  /* "pleiad-request-1": its signer is a principal of this one operation */
+    PL_TYP_GRANT,    /* "pleiad-grant-1" */
+    PL_TYP_APPROVAL, /* "pleiad-approval-1": its signer agrees, and is no principal by it */
     PL_TYP_COUNT
 };
 const char *pl_typ_word(enum pl_typ t);
@@ -114,9 +126,10 @@ struct pl_statement_draft {
     size_t targets;
     uint8_t nonce[PL_NONCE_BYTES];
     int64_t iat_s, exp_s;
-    const uint8_t *requester;      /* 32 bytes; grants: or profile_sha256 */
-    const uint8_t *profile_sha256; /* grants */
-    uint8_t id[PL_GRANT_ID_BYTES]; /* grants, with owner and count */
+    const uint8_t *requester;       /* 32 bytes; grants: or profile_sha256 */
+    const struct pl_policy *policy; /* approvals: in force at these vaults, for its labels */
+    const uint8_t *profile_sha256;  /* grants */
+    uint8_t id[PL_GRANT_ID_BYTES];  /* grants, with owner and count */
     uint8_t owner[32];
     uint32_t count;
 };
@@ -125,7 +138,7 @@ struct pl_statement_draft {
 PL_CHECKED pl_err pl_statement_build(struct pl_wr *out, struct pl_crypto *c,
                                      const struct pl_statement_draft *d,
                                      const uint8_t fill[static PL_STATEMENT_FILL]);
-/* The text of `display`, one line of ASCII. */
+/* The text of `display`, one line of ASCII. An approval's names the rules of draft->policy. */
 PL_CHECKED pl_err pl_statement_display(struct pl_wr *out, const struct pl_statement_draft *d);
 
 /* The carrier, signed with a key in memory. */
@@ -134,12 +147,13 @@ PL_CHECKED pl_err pl_statement_sign(struct pl_wr *out, struct pl_crypto *c,
 
 /* ---- Checking one (vault) ------------------------------------------------------------------- */
 
-/* A statement whose form and signature hold. Only pl_statement_verify fills it. About 1.5 KiB. */
+/* A statement whose form and proof hold. Only pl_statement_verify fills it. About 5 KiB; not to be
+ * copied, as spans of `signer` lie in `proof`. */
 struct pl_statement {
     enum pl_typ typ;
     enum pl_op op;
-    uint8_t sha256[32];        /* of the canonical statement: what is spent */
-    uint8_t signer_sha256[32]; /* SPKI hash of the key that signed */
+    uint8_t sha256[32];      /* of the canonical statement: what is spent */
+    struct pl_signer signer; /* grants: by JWS, so authenticator is the SPKI hash of the key */
     uint8_t nonce[PL_NONCE_BYTES];
     uint8_t params_sha256[32]; /* requests */
     size_t targets;
@@ -153,12 +167,20 @@ struct pl_statement {
     uint8_t id[PL_GRANT_ID_BYTES], owner[32];
     enum pl_key_type type;
     uint32_t count;
+    uint8_t proof[PL_PROOF_BYTES]; /* decoded */
 };
 
-/* Form and signature, by the key it carries. STATEMENT_FORM (with JSON_* for the finer form),
- * STATEMENT_FIELD, KEY_FORMAT, SIGNATURE. Zeroed on error. */
+/* What proofs are judged by beside what they carry. Zeroed: keys and passkeys alone. */
+struct pl_proof_facts {
+    const struct pl_issuers *issuers; /* of OIDC tokens, whose keys are pinned; NULL: none */
+    struct pl_interval now;
+};
+
+/* Form and proof: a signature by the key it carries, an assertion, a token of a pinned issuer.
+ * STATEMENT_FORM (with JSON_* for the finer form), STATEMENT_FIELD, STATEMENT_PROOF, KEY_FORMAT,
+ * SIGNATURE, and what webauthn.h and jwt.h say. Zeroed on error. f may be NULL: as zeroed. */
 PL_CHECKED pl_err pl_statement_verify(struct pl_crypto *c, struct pl_statement *out,
-                                      struct pl_span carrier);
+                                      struct pl_span carrier, const struct pl_proof_facts *f);
 
 /* Is this request for exactly this act, over this connection (its client's SPKI hash), now? On
  * PL_OK, and if s->sha256 is not spent, its signer belongs in pl_caller.request.
@@ -169,8 +191,15 @@ PL_CHECKED pl_err pl_request_covers(struct pl_crypto *c, const struct pl_stateme
                                     const uint8_t connection_sha256[static 32],
                                     struct pl_interval now);
 
+/* Is this an approval of exactly this act, under this policy, by this caller, now? The caller's
+ * requests must have been taken before. On PL_OK, and if s->sha256 is not spent, its signer belongs
+ * in pl_caller.approval. Errors as above. */
+PL_CHECKED pl_err pl_approval_covers(struct pl_crypto *c, const struct pl_statement *s,
+                                     const struct pl_act *act, const struct pl_policy *p,
+                                     const struct pl_caller *who);
+
 /* Does this grant let this caller create this key under this policy? On PL_OK, and while fewer than
- * s->count keys were made here under (signer_sha256, id) and it is not revoked, signer_sha256
+ * s->count keys were made here under (signer, id) and it is not revoked, the signer
  * belongs in pl_caller.consent_sha256: for this create, and for the activate of the key it makes
  * when that is asked by the same client key or by a caller that still is whom the grant names
  * (pl_grant_names): the vault keeps signer, has_profile and subject with the prepared key. Errors

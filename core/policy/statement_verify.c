@@ -125,7 +125,8 @@ static void read_requester(struct pl_json *j, struct pl_statement *out)
     out->has_requester = pl_statement_hex(j, out->requester);
 }
 
-/* Which typ has which member: 'R' in requests, 'G' in grants, 'r' and 'g' where it is one of two.
+/* Which typ has which member: 'R' in requests and approvals, 'G' in grants, 'r' and 'g' where it is
+ * one of two.
  */
 static const struct {
     const char *word, *of;
@@ -186,20 +187,47 @@ static pl_err read_statement(struct pl_statement *out, struct pl_span statement)
     return PL_OK;
 }
 
-static pl_err verify(struct pl_crypto *c, struct pl_statement *out, struct pl_span text)
+/* ---- The proof ------------------------------------------------------------------------------ */
+
+static pl_err by_key(struct pl_crypto *c, struct pl_statement *out, const struct pl_carrier *k,
+                     const struct pl_proof_facts *f)
 {
+    (void)f;
+    PL_TRY(pl_statement_signed(c, k, pl_typ_word(out->typ)));
+    out->signer.form = PL_PROOF_JWS;
+    memcpy(out->signer.authenticator, k->signer_sha256, 32);
+    memcpy(out->signer.issuer, k->signer_sha256, 32);
+    return PL_OK;
+}
+
+static pl_err (*const prove[])(struct pl_crypto *c, struct pl_statement *out,
+                               const struct pl_carrier *k, const struct pl_proof_facts *f) = {
+    [PL_CARRIER_NONE] = NULL,
+    [PL_CARRIER_JWS] = by_key,
+    [PL_CARRIER_PASSKEY] = NULL,
+    [PL_CARRIER_OIDC] = NULL,
+};
+
+static pl_err verify(struct pl_crypto *c, struct pl_statement *out, struct pl_span text,
+                     const struct pl_proof_facts *f)
+{
+    static const struct pl_proof_facts nothing;
     struct pl_carrier carrier;
     PL_TRY(pl_statement_unpack(c, &carrier, text));
     PL_TRY(read_statement(out, carrier.statement));
-    PL_TRY(pl_statement_signed(c, &carrier, pl_typ_word(out->typ)));
-    memcpy(out->signer_sha256, carrier.signer_sha256, 32);
-    return pl_sha256_one(c, out->sha256, carrier.statement);
+    PL_REQUIRE(out->typ != PL_TYP_GRANT || carrier.form == PL_CARRIER_JWS, STATEMENT_PROOF);
+    PL_REQUIRE(prove[carrier.form], STATEMENT_PROOF);
+    PL_TRY(pl_sha256_one(c, out->sha256, carrier.statement));
+    PL_TRY(prove[carrier.form](c, out, &carrier, f ? f : &nothing));
+    out->signer.iat_s = out->iat_s;
+    return PL_OK;
 }
 
-pl_err pl_statement_verify(struct pl_crypto *c, struct pl_statement *out, struct pl_span carrier)
+pl_err pl_statement_verify(struct pl_crypto *c, struct pl_statement *out, struct pl_span carrier,
+                           const struct pl_proof_facts *f)
 {
     *out = (struct pl_statement){0};
-    pl_err e = verify(c, out, carrier);
+    pl_err e = verify(c, out, carrier, f);
     if (e != PL_OK)
         *out = (struct pl_statement){0};
     return e;
@@ -220,11 +248,13 @@ pl_err pl_statement_covers_target(struct pl_crypto *c, const struct pl_statement
 }
 
 /* What the signer saw is what this vault would have shown him. */
-static pl_err covers_display(const struct pl_statement *s, const struct pl_act *act)
+static pl_err covers_display(const struct pl_statement *s, const struct pl_act *act,
+                             const struct pl_policy *p)
 {
     struct pl_statement_draft d = {.typ = s->typ,
                                    .op = act->op,
                                    .params = &act->params,
+                                   .policy = p,
                                    .exp_s = s->exp_s,
                                    .count = s->count,
                                    .requester = s->has_requester ? s->requester : NULL,
@@ -247,31 +277,53 @@ static pl_err covers_time(const struct pl_statement *s, struct pl_interval now)
     return PL_OK;
 }
 
-/* The signer's own key is good where the answer is a receipt and the key exists already. */
+/* The connection that asks; or whoever signed the request for it, where the answer is a receipt and
+ * the key exists already. */
 static pl_err covers_requester(const struct pl_statement *s, enum pl_op op,
-                               const uint8_t connection_sha256[static 32])
+                               const uint8_t *connection_sha256, const struct pl_signer *signer,
+                               size_t signers)
 {
-    if (memcmp(s->requester, connection_sha256, 32) == 0)
-        return PL_OK;
     const struct pl_op_row *row = pl_op_row(op);
-    bool relayed = row->gives == PL_GIVES_RECEIPT && row->event != PL_EVENT_CREATE;
-    PL_REQUIRE(relayed && memcmp(s->requester, s->signer_sha256, 32) == 0, STATEMENT_REQUESTER);
-    return PL_OK;
+    if (connection_sha256 && memcmp(s->requester, connection_sha256, 32) == 0)
+        return PL_OK;
+    PL_REQUIRE(row->gives == PL_GIVES_RECEIPT && row->event != PL_EVENT_CREATE,
+               STATEMENT_REQUESTER);
+    for (size_t i = 0; i < signers; i++)
+        if (memcmp(s->requester, signer[i].authenticator, 32) == 0)
+            return PL_OK;
+    return PL_FAIL(STATEMENT_REQUESTER);
+}
+
+static pl_err covers_act(struct pl_crypto *c, const struct pl_statement *s,
+                         const struct pl_act *act)
+{
+    uint8_t params[32];
+    PL_REQUIRE(s->op == act->op && s->op != PL_OP_NONE, STATEMENT_OP);
+    PL_TRY(pl_params_sha256(c, params, act->op, &act->params));
+    PL_REQUIRE(memcmp(params, s->params_sha256, 32) == 0, STATEMENT_PARAMS);
+    return pl_statement_covers_target(c, s, act);
 }
 
 pl_err pl_request_covers(struct pl_crypto *c, const struct pl_statement *s,
                          const struct pl_act *act, const uint8_t connection_sha256[static 32],
                          struct pl_interval now)
 {
-    uint8_t params[32];
     PL_REQUIRE(s->typ == PL_TYP_REQUEST, STATEMENT_KIND);
-    PL_REQUIRE(s->op == act->op && s->op != PL_OP_NONE, STATEMENT_OP);
-    PL_TRY(pl_params_sha256(c, params, act->op, &act->params));
-    PL_REQUIRE(memcmp(params, s->params_sha256, 32) == 0, STATEMENT_PARAMS);
-    PL_TRY(pl_statement_covers_target(c, s, act));
-    PL_TRY(covers_requester(s, act->op, connection_sha256));
-    PL_TRY(covers_display(s, act));
+    PL_TRY(covers_act(c, s, act));
+    PL_TRY(covers_requester(s, act->op, connection_sha256, &s->signer, 1));
+    PL_TRY(covers_display(s, act, NULL));
     return covers_time(s, now);
+}
+
+pl_err pl_approval_covers(struct pl_crypto *c, const struct pl_statement *s,
+                          const struct pl_act *act, const struct pl_policy *p,
+                          const struct pl_caller *who)
+{
+    PL_REQUIRE(s->typ == PL_TYP_APPROVAL, STATEMENT_KIND);
+    PL_TRY(covers_act(c, s, act));
+    PL_TRY(covers_requester(s, act->op, who->client_spki_sha256, who->request, who->requests));
+    PL_TRY(covers_display(s, act, p));
+    return covers_time(s, who->now);
 }
 
 bool pl_grant_names(const struct pl_policy *p, const struct pl_caller *who, bool is_profile,
@@ -308,9 +360,10 @@ pl_err pl_grant_covers(struct pl_crypto *c, const struct pl_statement *s, const 
     PL_REQUIRE(s->type == act->params.type, STATEMENT_PARAMS);
     PL_REQUIRE(memcmp(act->params.policy_sha256, pl_policy_sha256(p), 32) == 0, STATEMENT_TARGET);
     PL_TRY(pl_statement_covers_target(c, s, act));
-    PL_REQUIRE(memcmp(s->owner, s->signer_sha256, 32) == 0 && owns(p, s->owner), GRANT_OWNER);
+    PL_REQUIRE(memcmp(s->owner, s->signer.authenticator, 32) == 0 && owns(p, s->owner),
+               GRANT_OWNER);
     const uint8_t *subject = s->has_profile ? s->profile_sha256 : s->requester;
     PL_REQUIRE(pl_grant_names(p, who, s->has_profile, subject), GRANT_PROFILE);
-    PL_TRY(covers_display(s, act));
+    PL_TRY(covers_display(s, act, p));
     return covers_time(s, who->now);
 }

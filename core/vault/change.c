@@ -1,12 +1,12 @@
 /* The bodies of log entries. Integers big endian; "vec" is a 32-bit length and the bytes, "word" an
  * 8-bit one; "flag" is a byte 0 or 1, and what stands in braces follows a 1 only.
  *
- *     version 2   u8
+ *     version 3   u8
  *     op          word of op.def ("none" where there is none)
  *     now         i64 earliest, i64 latest
  *     caller      flag {32 SPKI hash}, flag {32 claims digest}
  *     request     32
- *     rule        vec, principals vec
+ *     rule        vec, principals vec, approvers vec (principals who signed approvals)
  *     handle      flag {16}
  *     idem        flag {32}
  *     spent       u8 n, n * {32, i64 exp}
@@ -25,7 +25,7 @@
  */
 #include "vault/internal.h"
 
-enum { CHANGE_VERSION = 2 };
+enum { CHANGE_VERSION = 3 };
 
 enum pl_entry_kind pl_change_kind(enum pl_op op)
 {
@@ -105,6 +105,7 @@ static void code_change(struct coder *k, struct change *ch)
     pl_code_bytes(k, ch->request, 32);
     pl_code_vec(k, &ch->rule, 64);
     pl_code_vec(k, &ch->principals, PRINCIPALS_TEXT);
+    pl_code_vec(k, &ch->approvers, PRINCIPALS_TEXT);
     if (pl_code_flag(k, &ch->has_handle))
         pl_code_bytes(k, ch->handle, PL_HANDLE_BYTES);
     if (pl_code_flag(k, &ch->has_idem))

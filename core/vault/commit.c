@@ -34,8 +34,8 @@ static pl_err check_creator(const struct pl_vault *v, struct pl_turn *t)
 {
     bool listed = pl_config_lists(t->config, t->peer.spki_sha256);
     for (unsigned i = 0; i < t->requests; i++)
-        listed |= t->request[i].form == PL_PROOF_JWS &&
-                  pl_config_lists(t->config, t->request[i].authenticator);
+        listed |= t->proofs->request[i].form == PL_PROOF_JWS &&
+                  pl_config_lists(t->config, t->proofs->request[i].authenticator);
     for (unsigned i = 0; i < t->consents; i++)
         listed |= pl_config_lists(t->config, t->consent[i]);
     t->change.birth.by_anyone = !listed;

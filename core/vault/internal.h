@@ -65,7 +65,7 @@ struct change {
     bool has_key, attested;
     uint8_t caller[32], claims[32];
     uint8_t request[32]; /* HMAC of the request's body */
-    struct pl_span rule, principals;
+    struct pl_span rule, principals, approvers;
     bool has_handle;
     uint8_t handle[PL_HANDLE_BYTES];
     bool has_idem;
@@ -257,12 +257,13 @@ struct pl_turn {
     bool principal;     /* has a right to know why not */
     bool creator;       /* of the prepared key it asks for */
     uint64_t consented; /* owners who agreed to the birth of the key that its creator asks for */
-    unsigned statements;
-    struct pl_statement statement[PL_STATEMENTS_MAX];
-    unsigned requests, approvals, consents;
-    struct pl_signer request[PL_STATEMENTS_MAX], approval[PL_STATEMENTS_MAX];
+    unsigned statements, requests, approvals, consents;
+    struct proofs {
+        struct pl_statement statement[PL_STATEMENTS_MAX];
+        struct pl_signer request[PL_STATEMENTS_MAX], approval[PL_STATEMENTS_MAX];
+    } * proofs; /* as many of each as said above; not cleared for each turn, being 100 KiB */
     uint8_t consent[PL_STATEMENTS_MAX][32];
-    const struct pl_statement *grant; /* among statement[], that covers; NULL: none */
+    const struct pl_statement *grant; /* among the statements, that covers; NULL: none */
     uint8_t *sealed;
     size_t sealed_n;
     uint8_t handle[PL_HANDLE_BYTES]; /* create: the new one */
@@ -276,7 +277,7 @@ struct pl_turn {
     struct record *look[PL_LIST_PAGE], *list[PL_LIST_PAGE];
     uint64_t next_page;
     struct pl_refusal why;
-    char rule[64], principals[PRINCIPALS_TEXT];
+    char rule[64], principals[PRINCIPALS_TEXT], approvers[PRINCIPALS_TEXT];
 };
 
 #endif

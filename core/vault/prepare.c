@@ -11,8 +11,10 @@ static pl_err read_statements(struct pl_turn *t, struct pl_crypto *c, const stru
 {
     PL_REQUIRE(in->n == 0 || t->peer.has_key, STATEMENT_STRANGER);
     PL_REQUIRE(in->n <= PL_STATEMENTS_MAX, STATEMENT_COUNT);
+    const struct pl_proof_facts facts = {.now = t->change.now};
     for (; t->statements < in->n; t->statements++)
-        PL_TRY(pl_statement_verify(c, &t->statement[t->statements], in->v[t->statements]));
+        PL_TRY(pl_statement_verify(c, &t->proofs->statement[t->statements], in->v[t->statements],
+                                   &facts));
     return PL_OK;
 }
 
@@ -67,7 +69,7 @@ static bool could_create(const struct pl_turn *t)
 {
     bool could = t->config->anyone || pl_config_lists(t->config, t->peer.spki_sha256);
     for (unsigned i = 0; i < t->statements; i++)
-        could |= pl_config_lists(t->config, t->statement[i].signer_sha256);
+        could |= pl_config_lists(t->config, t->proofs->statement[i].signer.authenticator);
     return could;
 }
 
@@ -109,10 +111,56 @@ static void describe_act(struct pl_turn *t, const struct pl_env *env)
     memcpy(t->act.policy_sha256, pl_policy_sha256(t->policy->policy), 32);
 }
 
-/* SHA-256(signer || id): what the counter of a grant hangs on. */
-static pl_err count_grant(struct pl_turn *t, const struct pl_env *env, const struct pl_statement *s)
+static struct pl_caller caller_of(const struct pl_turn *t, const struct pl_env *env)
 {
-    const struct pl_span parts[] = {PL_ARR(s->signer_sha256), PL_ARR(s->id)};
+    return (struct pl_caller){
+        .client_spki_sha256 = t->peer.has_key ? t->peer.spki_sha256 : NULL,
+        .claims = t->peer.claims,
+        .request = t->proofs->request,
+        .requests = t->requests,
+        .approval = t->proofs->approval,
+        .approvals = t->approvals,
+        .consent_sha256 = t->consent,
+        .consents = t->consents,
+        .now = env->now,
+    };
+}
+
+/* Once, however many signed it. */
+static void spend(struct change *ch, const struct pl_statement *s)
+{
+    unsigned i = 0;
+    while (i < ch->spends && memcmp(ch->spent[i].sha256, s->sha256, 32) != 0)
+        i++;
+    memcpy(ch->spent[i].sha256, s->sha256, 32);
+    ch->spent[i].exp_s = s->exp_s;
+    ch->spends = i < ch->spends ? ch->spends : i + 1;
+}
+
+static pl_err apply_request(struct pl_turn *t, const struct pl_env *env,
+                            const struct pl_statement *s, const struct pl_caller *who)
+{
+    PL_TRY(pl_request_covers(env->crypto, s, &t->act, who->client_spki_sha256, env->now));
+    t->proofs->request[t->requests++] = s->signer;
+    spend(&t->change, s);
+    return PL_OK;
+}
+
+static pl_err apply_approval(struct pl_turn *t, const struct pl_env *env,
+                             const struct pl_statement *s, const struct pl_caller *who)
+{
+    PL_TRY(pl_approval_covers(env->crypto, s, &t->act, t->policy->policy, who));
+    t->proofs->approval[t->approvals++] = s->signer;
+    spend(&t->change, s);
+    return PL_OK;
+}
+
+/* The counter of a grant hangs on SHA-256(signer || id). */
+static pl_err apply_grant(struct pl_turn *t, const struct pl_env *env, const struct pl_statement *s,
+                          const struct pl_caller *who)
+{
+    const struct pl_span parts[] = {PL_ARR(s->signer.authenticator), PL_ARR(s->id)};
+    PL_TRY(pl_grant_covers(env->crypto, s, &t->act, t->policy->policy, who));
     PL_REQUIRE(!t->grant, GRANT_TWO);
     t->grant = s;
     t->change.has_grant = true;
@@ -120,46 +168,29 @@ static pl_err count_grant(struct pl_turn *t, const struct pl_env *env, const str
     t->change.birth.has_subject = true;
     t->change.birth.subject_is_profile = s->has_profile;
     memcpy(t->change.birth.subject, s->has_profile ? s->profile_sha256 : s->requester, 32);
+    memcpy(t->consent[t->consents++], s->signer.authenticator, 32);
     return pl_sha256(env->crypto, t->change.grant, parts, 2);
 }
 
-/* What every statement says must hold for exactly this; one that does not refuses the request. */
-static pl_err apply_statements(struct pl_turn *t, const struct pl_env *env,
-                               const struct pl_caller *who)
+static pl_err (*const apply[PL_TYP_COUNT])(struct pl_turn *t, const struct pl_env *env,
+                                           const struct pl_statement *s,
+                                           const struct pl_caller *who) = {
+    [PL_TYP_REQUEST] = apply_request,
+    [PL_TYP_GRANT] = apply_grant,
+    [PL_TYP_APPROVAL] = apply_approval,
+};
+
+/* What every statement says must hold for exactly this; one that does not refuses the request. In
+ * whatever order they came, requests first: approvals may be for whoever signed one. */
+static pl_err apply_statements(struct pl_turn *t, const struct pl_env *env)
 {
-    for (unsigned i = 0; i < t->statements; i++) {
-        const struct pl_statement *s = &t->statement[i];
-        if (s->typ == PL_TYP_REQUEST) {
-            PL_TRY(pl_request_covers(env->crypto, s, &t->act, t->peer.spki_sha256, env->now));
-            struct spent *sp = &t->change.spent[t->change.spends++];
-            memcpy(sp->sha256, s->sha256, 32);
-            sp->exp_s = s->exp_s;
-            struct pl_signer *by = &t->request[t->requests++];
-            *by = (struct pl_signer){.form = PL_PROOF_JWS, .iat_s = s->iat_s};
-            memcpy(by->authenticator, s->signer_sha256, 32);
-            memcpy(by->issuer, s->signer_sha256, 32);
-        } else {
-            PL_TRY(pl_grant_covers(env->crypto, s, &t->act, t->policy->policy, who));
-            PL_TRY(count_grant(t, env, s));
-            memcpy(t->consent[t->consents++], s->signer_sha256, 32);
-        }
+    for (unsigned typ = PL_TYP_REQUEST; typ < PL_TYP_COUNT; typ++) {
+        struct pl_caller who = caller_of(t, env);
+        for (unsigned i = 0; i < t->statements; i++)
+            if (t->proofs->statement[i].typ == typ)
+                PL_TRY(apply[typ](t, env, &t->proofs->statement[i], &who));
     }
     return PL_OK;
-}
-
-static struct pl_caller caller_of(const struct pl_turn *t, const struct pl_env *env)
-{
-    return (struct pl_caller){
-        .client_spki_sha256 = t->peer.has_key ? t->peer.spki_sha256 : NULL,
-        .claims = t->peer.claims,
-        .request = t->request,
-        .requests = t->requests,
-        .approval = t->approval,
-        .approvals = t->approvals,
-        .consent_sha256 = t->consent,
-        .consents = t->consents,
-        .now = env->now,
-    };
 }
 
 /* Whoever made a prepared key may finish or drop it: the same connection key, or the app or client
@@ -181,25 +212,33 @@ static void recognise_creator(struct pl_turn *t, const struct pl_caller *who)
     t->consented = maker ? r->birth.consents : 0;
 }
 
-static void name_principals(struct pl_turn *t)
+/* "GROUP/NAME" of each, with commas between; those that have no room are left out. */
+static struct pl_span names(char out[static PRINCIPALS_TEXT], const struct pl_policy *p,
+                            uint64_t set)
 {
-    const struct pl_policy *p = t->policy->policy;
-    struct pl_wr w = pl_wr_fixed(t->principals, sizeof(t->principals));
+    struct pl_wr w = pl_wr_fixed(out, PRINCIPALS_TEXT);
     for (size_t i = 0; i < pl_policy_principals(p); i++) {
         const struct pl_principal *who = pl_policy_principal(p, i);
-        if (!(t->facts.is >> i & 1))
-            continue;
         const char *group = pl_group_word(who->group);
         size_t need = strlen(group) + strlen(who->name) + 2;
-        if (w.cap - w.n < need)
-            break;
+        if (!(set >> i & 1) || w.cap - w.n < need)
+            continue;
         if (w.n)
             pl_wr_u8(&w, ',');
         pl_wr_str(&w, group);
         pl_wr_u8(&w, '/');
         pl_wr_str(&w, who->name);
     }
-    t->change.principals = pl_wr_span(&w);
+    return pl_wr_span(&w);
+}
+
+static void name_principals(struct pl_turn *t)
+{
+    uint64_t approvers = 0;
+    for (unsigned i = 0; i < t->facts.approvals; i++)
+        approvers |= t->facts.approval[i].who;
+    t->change.principals = names(t->principals, t->policy->policy, t->facts.is);
+    t->change.approvers = names(t->approvers, t->policy->policy, approvers);
 }
 
 static pl_err digest_request(struct pl_turn *t, const struct pl_env *env)
@@ -244,7 +283,7 @@ static pl_err prepare(struct pl_turn *t, const struct pl_env *env)
     struct pl_caller who = caller_of(t, env);
     recognise_creator(t, &who);
     if (e == PL_OK)
-        e = apply_statements(t, env, &who);
+        e = apply_statements(t, env);
     who = caller_of(t, env);
     pl_policy_facts(&t->facts, t->policy->policy, &who);
     t->facts.op = t->call.op;

@@ -5,9 +5,16 @@
 
 pl_err pl_turn_new(struct pl_turn **out)
 {
-    *out = calloc(1, sizeof(**out));
-    PL_REQUIRE(*out, NO_MEMORY);
-    (*out)->entry = pl_wr_heap(PL_ENTRY_BODY_MAX);
+    struct pl_turn *t = calloc(1, sizeof(*t));
+    *out = NULL;
+    PL_REQUIRE(t, NO_MEMORY);
+    t->entry = pl_wr_heap(PL_ENTRY_BODY_MAX);
+    t->proofs = calloc(1, sizeof(*t->proofs));
+    if (!t->proofs) {
+        pl_turn_free(t);
+        return PL_FAIL(NO_MEMORY);
+    }
+    *out = t;
     return PL_OK;
 }
 
@@ -16,6 +23,7 @@ void pl_turn_free(struct pl_turn *t)
     if (!t)
         return;
     pl_wr_free(&t->entry);
+    free(t->proofs);
     free(t);
 }
 
@@ -36,7 +44,7 @@ void pl_turn_begin(struct pl_vault *v, struct pl_turn *t, const struct pl_call *
     struct pl_wr entry = t->entry;
     entry.n = 0;
     entry.bad = false;
-    *t = (struct pl_turn){.call = *call, .peer = *peer, .entry = entry};
+    *t = (struct pl_turn){.call = *call, .peer = *peer, .entry = entry, .proofs = t->proofs};
     v->turns++;
     t->config = v->config;
     if (t->config)

@@ -187,7 +187,7 @@ TEST(a_policy_is_loaded_and_rendered)
 static pl_err statement(void *arg)
 {
     struct pl_statement s;
-    pl_err e = pl_statement_verify(crypto, &s, *(const struct pl_span *)arg);
+    pl_err e = pl_statement_verify(crypto, &s, *(const struct pl_span *)arg, NULL);
     PL_ASSERT(e == PL_OK || pl_span_zero(pl_span(&s, sizeof(s))));
     return e;
 }

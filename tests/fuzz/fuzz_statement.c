@@ -9,13 +9,13 @@ static void check_covers(struct pl_crypto *c, struct pl_statement *s)
 {
     struct pl_act act = {.op = s->op, .params = {.type = PL_KEY_RAW_SHARE}};
     struct pl_interval now = {s->iat_s + 1, s->iat_s + 1};
-    const uint8_t *who = s->has_requester ? s->requester : s->signer_sha256;
+    const uint8_t *who = s->has_requester ? s->requester : s->signer.authenticator;
     FUZZ_CHECK(pl_request_covers(c, s, &act, who, now) != PL_OK);
     FUZZ_CHECK(pl_target(c, s->target[0], s->typ, s->nonce, &act) == PL_OK);
     FUZZ_CHECK(pl_params_sha256(c, s->params_sha256, act.op, &act.params) == PL_OK);
     pl_err e = pl_request_covers(c, s, &act, who, now);
     FUZZ_CHECK(e != PL_OK || s->typ == PL_TYP_REQUEST);
-    bool relayed = memcmp(s->requester, s->signer_sha256, 32) == 0;
+    bool relayed = memcmp(s->requester, s->signer.authenticator, 32) == 0;
     pl_err other = pl_request_covers(c, s, &act, (const uint8_t[32]){0x55}, now);
     FUZZ_CHECK(other != PL_OK || relayed || s->requester[0] == 0x55);
     FUZZ_CHECK(e == PL_OK || s->typ != PL_TYP_REQUEST || s->exp_s == now.latest_s ||
@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         FUZZ_CHECK(pl_crypto_new(&c) == PL_OK);
     struct pl_statement s;
     struct pl_owner_cert cert;
-    pl_err e = pl_statement_verify(c, &s, pl_span(data, size));
+    pl_err e = pl_statement_verify(c, &s, pl_span(data, size), NULL);
     FUZZ_CHECK((e == PL_OK) == (s.typ != PL_TYP_NONE));
     FUZZ_CHECK(e != PL_OK || (s.targets >= 8 && s.exp_s > s.iat_s));
     FUZZ_CHECK(e == PL_OK || pl_span_zero(pl_span(&s, sizeof(s))));

@@ -94,7 +94,7 @@ TEST(a_request_is_good_at_its_vaults_and_nowhere_else)
         struct pl_act act = export_act('a');
         struct pl_wr w = request(&act, "abc", connection, &key);
         struct pl_statement s;
-        NEED(CHECK_OK(pl_statement_verify(c, &s, pl_wr_span(&w))));
+        NEED(CHECK_OK(pl_statement_verify(c, &s, pl_wr_span(&w), NULL)));
         CHECK(s.targets == 8 && s.op == PL_OP_EXPORT);
         for (const char *v = "abc"; *v; v++) {
             memset(act.vault_id, *v, 32);
@@ -104,7 +104,7 @@ TEST(a_request_is_good_at_its_vaults_and_nowhere_else)
         CHECK_ERR(pl_request_covers(c, &s, &act, connection, now), STATEMENT_TARGET);
         uint8_t digest[32];
         signer_sha256(&key, digest);
-        CHECK_BYTES(PL_ARR(s.signer_sha256), PL_ARR(digest));
+        CHECK_BYTES(PL_ARR(s.signer.authenticator), PL_ARR(digest));
         pl_wr_free(&w);
     }
 }
@@ -120,7 +120,7 @@ TEST(targets_are_padded_and_tell_nothing_of_their_number)
     for (size_t i = 0; i < 4; i++) {
         struct pl_wr w = request(&act, rows[i].vaults, connection, &key);
         struct pl_statement s;
-        CHECK_OK(pl_statement_verify(c, &s, pl_wr_span(&w)));
+        CHECK_OK(pl_statement_verify(c, &s, pl_wr_span(&w), NULL));
         CHECK(s.targets == rows[i].padded);
         for (size_t n = 1; n < s.targets; n++)
             CHECK(memcmp(s.target[n - 1], s.target[n], 32) < 0);
@@ -163,7 +163,7 @@ TEST(every_part_of_the_act_is_bound)
     struct pl_act base = export_act('a'), act = base;
     struct pl_wr w = request(&act, "a", connection, &key);
     struct pl_statement s;
-    NEED(CHECK_OK(pl_statement_verify(c, &s, pl_wr_span(&w))));
+    NEED(CHECK_OK(pl_statement_verify(c, &s, pl_wr_span(&w), NULL)));
     act.handle[3] ^= 1;
     CHECK_ERR(pl_request_covers(c, &s, &act, connection, now), STATEMENT_TARGET);
     act = base, act.policy_version++;
@@ -177,7 +177,7 @@ TEST(every_part_of_the_act_is_bound)
     pl_wr_free(&w);
     base = act = create_act('a');
     w = request(&act, "a", connection, &key);
-    NEED(CHECK_OK(pl_statement_verify(c, &s, pl_wr_span(&w))));
+    NEED(CHECK_OK(pl_statement_verify(c, &s, pl_wr_span(&w), NULL)));
     CHECK_OK(pl_request_covers(c, &s, &act, connection, now));
     act.params.generation++;
     CHECK_ERR(pl_request_covers(c, &s, &act, connection, now), STATEMENT_PARAMS);
@@ -200,7 +200,7 @@ TEST(only_changes_with_a_receipt_may_pass_a_relay)
         act.op = (enum pl_op)op;
         struct pl_wr w = request(&act, "a", signer, &key);
         struct pl_statement s;
-        CHECK_OK(pl_statement_verify(c, &s, pl_wr_span(&w)));
+        CHECK_OK(pl_statement_verify(c, &s, pl_wr_span(&w), NULL));
         const struct pl_op_row *row = pl_op_row((enum pl_op)op);
         bool relayed = row->gives == PL_GIVES_RECEIPT && row->event != PL_EVENT_CREATE;
         CHECK((pl_request_covers(c, &s, &act, relay, now) == PL_OK) == relayed);
@@ -214,7 +214,7 @@ TEST(time_must_be_certain)
     struct pl_act act = export_act('a');
     struct pl_wr w = request(&act, "a", connection, &key);
     struct pl_statement s;
-    NEED(CHECK_OK(pl_statement_verify(c, &s, pl_wr_span(&w))));
+    NEED(CHECK_OK(pl_statement_verify(c, &s, pl_wr_span(&w), NULL)));
     struct pl_interval t[] = {{EXP, EXP},         {EXP - 5, EXP + 1}, {EXP + 1, EXP + 1},
                               {IAT - 9, IAT - 1}, {IAT - 9, IAT},     {9, 8}};
     CHECK_OK(pl_request_covers(c, &s, &act, connection, t[0]));
@@ -238,12 +238,12 @@ TEST(every_byte_of_a_carrier_counts)
     for (size_t i = 0; i < w.n * 3; i++) {
         w.p[i / 3] ^= masks[i % 3];
         struct pl_statement s;
-        refused += pl_statement_verify(c, &s, pl_wr_span(&w)) != PL_OK;
+        refused += pl_statement_verify(c, &s, pl_wr_span(&w), NULL) != PL_OK;
         w.p[i / 3] ^= masks[i % 3];
     }
     CHECK(refused == w.n * 3);
     struct pl_statement s;
-    CHECK_OK(pl_statement_verify(c, &s, pl_wr_span(&w)));
+    CHECK_OK(pl_statement_verify(c, &s, pl_wr_span(&w), NULL));
     pl_wr_free(&w);
 }
 
@@ -266,7 +266,7 @@ static pl_err signed_as(const char *old, const char *new, const struct pl_act *a
     struct pl_wr out = pl_wr_heap(PL_STATEMENT_BYTES);
     CHECK_OK(pl_statement_sign(&out, c, pl_span_str(whole), &key));
     struct pl_statement s;
-    pl_err e = pl_statement_verify(c, &s, pl_wr_span(&out));
+    pl_err e = pl_statement_verify(c, &s, pl_wr_span(&out), NULL);
     if (e == PL_OK)
         e = pl_request_covers(c, &s, act, connection, now);
     pl_wr_free(&out);
@@ -340,7 +340,7 @@ TEST(a_grant_file_serves_each_vault_and_links_none)
         struct pl_policy *p;
         CHECK_OK(pl_grant_policy(&text, f.policy, f.owner_name, one->salt, one->owner_sha256));
         NEED(CHECK_OK(pl_policy_load(&p, c, pl_wr_span(&text), NULL)));
-        NEED(CHECK_OK(pl_statement_verify(c, &s[i], one->grant)));
+        NEED(CHECK_OK(pl_statement_verify(c, &s[i], one->grant, NULL)));
         struct pl_act act = create_act(one->vault_id[0]);
         memcpy(act.params.policy_sha256, pl_policy_sha256(p), 32);
         struct pl_caller who = {.client_spki_sha256 = connection, .now = now};
@@ -350,7 +350,7 @@ TEST(a_grant_file_serves_each_vault_and_links_none)
         pl_policy_facts(&facts, p, &who);
         facts.op = PL_OP_CREATE;
         CHECK(pl_policy_evaluate(p, &facts, NULL).verdict == PL_DENY);
-        who.consent_sha256 = (const uint8_t(*)[32])s[i].signer_sha256;
+        who.consent_sha256 = (const uint8_t(*)[32])s[i].signer.authenticator;
         who.consents = 1;
         pl_policy_facts(&facts, p, &who);
         facts.op = PL_OP_CREATE;
@@ -372,7 +372,7 @@ TEST(a_grant_file_serves_each_vault_and_links_none)
     }
     for (size_t i = 0; i < 3; i++) {
         size_t k = (i + 1) % 3;
-        CHECK(memcmp(s[i].signer_sha256, s[k].signer_sha256, 32) != 0);
+        CHECK(memcmp(s[i].signer.authenticator, s[k].signer.authenticator, 32) != 0);
         CHECK(memcmp(s[i].id, s[k].id, 16) != 0 && memcmp(s[i].nonce, s[k].nonce, 16) != 0);
     }
     pl_wr_free(&w);
@@ -387,7 +387,7 @@ TEST(a_grant_of_somebody_else_is_none)
     struct pl_policy *p; /* the template itself: another owner */
     NEED(CHECK_OK(pl_policy_load(&p, c, policy, NULL)));
     struct pl_statement s;
-    NEED(CHECK_OK(pl_statement_verify(c, &s, f.candidate[0].grant)));
+    NEED(CHECK_OK(pl_statement_verify(c, &s, f.candidate[0].grant, NULL)));
     struct pl_caller who = {.client_spki_sha256 = connection, .now = now};
     struct pl_act act = create_act('a');
     memcpy(act.params.policy_sha256, pl_policy_sha256(p), 32);

@@ -263,12 +263,13 @@ struct pl_span world_state(struct pl_vault *v)
     return pl_span(out, n);
 }
 
-const char *world_request(struct world *w, const struct pl_act *act,
-                          const uint8_t requester[static 32])
+const char *world_signed(struct world *w, enum pl_typ typ, const struct pl_act *act,
+                         const uint8_t requester[static 32], const struct pl_priv *signer)
 {
     static char text[PL_STATEMENT_BYTES + 1];
     uint8_t target[1][32], fill[PL_STATEMENT_FILL];
-    struct pl_statement_draft d = {.typ = PL_TYP_REQUEST,
+    struct pl_policy *p = NULL;
+    struct pl_statement_draft d = {.typ = typ,
                                    .op = act->op,
                                    .params = &act->params,
                                    .target = (const uint8_t(*)[32])target,
@@ -278,13 +279,34 @@ const char *world_request(struct world *w, const struct pl_act *act,
                                    .requester = requester};
     struct pl_wr s PL_CLEANUP(pl_wr_free) = pl_wr_heap(PL_STATEMENT_BYTES);
     struct pl_wr out = pl_wr_fixed(text, sizeof(text) - 1);
+    CHECK_OK(pl_policy_load(&p, w->c, pl_span_str(world_policy(w, 1)), NULL));
+    d.policy = p;
     test_fill(d.nonce, sizeof(d.nonce), ++w->seed);
     test_fill(fill, sizeof(fill), ++w->seed);
     CHECK_OK(pl_target(w->c, target[0], d.typ, d.nonce, act));
     CHECK_OK(pl_statement_build(&s, w->c, &d, fill));
-    CHECK_OK(pl_statement_sign(&out, w->c, pl_wr_span(&s), &w->owner));
+    CHECK_OK(pl_statement_sign(&out, w->c, pl_wr_span(&s), signer));
+    pl_policy_free(p);
     text[out.n] = 0;
     return text;
+}
+
+const char *world_request(struct world *w, const struct pl_act *act,
+                          const uint8_t requester[static 32])
+{
+    return world_signed(w, PL_TYP_REQUEST, act, requester, &w->owner);
+}
+
+struct pl_act world_act(struct world *w, const char *path, enum pl_op op, uint8_t fill)
+{
+    struct pl_act a = {.op = op, .policy_version = 1};
+    struct pl_policy *p = NULL;
+    memcpy(a.vault_id, w->self.vault_id, 32);
+    CHECK_OK(pl_unb64u_exact(a.handle, sizeof(a.handle), pl_span(path + 9, 22)));
+    CHECK_OK(pl_policy_load(&p, w->c, pl_span_str(world_policy(w, fill)), NULL));
+    memcpy(a.policy_sha256, pl_policy_sha256(p), 32);
+    pl_policy_free(p);
+    return a;
 }
 
 /* Creates and activates as the owner; the path of the key. */

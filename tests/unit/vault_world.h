@@ -59,6 +59,11 @@ struct pl_peer world_peer(struct world *w, const struct pl_priv *key,
 const char *world_path(struct world *w, const char *tail);
 /* The whole state as a snapshot's bytes; malloced. */
 struct pl_span world_state(struct pl_vault *v);
+/* A request or approval of this act by `signer`, for whoever has the key `requester`; static. */
+const char *world_signed(struct world *w, enum pl_typ typ, const struct pl_act *act,
+                         const uint8_t requester[static 32], const struct pl_priv *signer);
+/* This operation on the key of a path "/v1/keys/<handle>...", made with world_policy(fill). */
+struct pl_act world_act(struct world *w, const char *path, enum pl_op op, uint8_t fill);
 /* A request of the owner's for this act, as carrier text; static. */
 const char *world_request(struct world *w, const struct pl_act *act,
                           const uint8_t requester[static 32]);
