@@ -8,21 +8,45 @@
 
 enum pl_cond {
     PL_COND_NONE = 0,
-#define PL_COND(name, word, built, withheld, load) PL_COND_##name,
+#define PL_COND(name, word, withheld, load) PL_COND_##name,
 #include "policy/cond.def"
 #undef PL_COND
     PL_COND_COUNT
 };
 
+/* Where a text lies in the canonical document. */
+struct word {
+    uint32_t at, n;
+};
+
+/* Enough distinct approvals. at_least 0, which no document can say: none are asked for. */
+struct quorum {
+    uint64_t of;
+    uint32_t fresh_s;
+    uint8_t at_least, per_issuer;
+    bool self;
+};
+
 /* Conditions in the order of the document; the parts of all, any and not lie between a node and
  * its `end`. */
 struct node {
-    uint8_t kind;            /* pl_cond */
-    uint8_t days;            /* TIME: bit 0 is Monday */
-    uint16_t end;            /* index behind the last part */
-    uint32_t arg;            /* ATTESTED: the profile */
-    int64_t from_s, until_s; /* TIME: [from, until); INT64_MIN, INT64_MAX where not given */
-    int32_t open_s, close_s; /* TIME: of the day, [open, close) */
+    uint8_t kind; /* pl_cond */
+    uint8_t days; /* TIME: bit 0 is Monday */
+    uint16_t end; /* index behind the last part */
+    uint32_t arg; /* ATTESTED: the profile; ROLE, STEP_UP, VAULT: its bit in facts */
+    union {
+        struct {
+            int64_t from_s, until_s; /* TIME: [from, until); INT64_MIN, INT64_MAX: not given */
+            int32_t open_s, close_s; /* TIME: of the day, [open, close) */
+        };
+        struct quorum approvals; /* APPROVALS */
+        struct {
+            uint64_t of;      /* ROLE: principals, unless there are words */
+            uint32_t fresh_s; /* STEP_UP */
+            /* ROLE: issuer, then roles. STEP_UP: amr. VAULT: vendor, label; one may be empty. */
+            struct pl_words words;
+        };
+    };
 };
 
 struct rule {
@@ -40,7 +64,9 @@ struct profile {
 
 struct guard {
     bool listed;
+    bool strictest; /* with every demand for as many approvals as pl_policy.strictest */
     uint64_t by;
+    struct quorum approvals;
 };
 
 struct pl_policy {
@@ -50,20 +76,26 @@ struct pl_policy {
     bool has_mutability;
     struct guard guard[PL_GUARD_COUNT];
     uint64_t group[PL_GROUP_COUNT];
-    uint16_t principals, profiles, vault_profiles, rules, nodes;
+    uint64_t staging;  /* who may stage */
+    uint8_t strictest; /* the highest at_least in the document; 0: none */
+    uint16_t principals, profiles, vault_profiles, rules, nodes, quotas, words;
+    uint8_t roles, steps, vaults; /* conditions that have a bit in facts */
     uint32_t text_n;
     struct pl_principal *principal;
     struct profile *profile, *vault_profile;
     struct rule *rule;
     struct node *node;
-    uint8_t *text, *packed; /* packed: profiles, by pl_profile_pack */
+    struct pl_quota *quota;
+    struct word *word;
+    /* packed: profiles, by pl_profile_pack; of passkeys SHA-256(rp_id), u16 length, credential id
+     */
+    uint8_t *text, *packed;
 };
 
-/* Who of `by` must agree, and whether enough did: one that is no owner, or owners in the number of
- * the quorum. */
-enum pl_tri pl_guard_value(const struct pl_policy *p, uint64_t by, uint64_t is, uint64_t maybe);
-/* Who may change this field or do this act; 0: nobody. */
-uint64_t pl_guard_by(const struct pl_policy *p, enum pl_guard g);
+struct pl_span pl_word(const struct pl_policy *p, unsigned i);
+
+/* Who may change this field or do this act, listed or not; by 0: nobody. */
+struct guard pl_guard_of(const struct pl_policy *p, enum pl_guard g);
 
 /* ---- Loading -------------------------------------------------------------------------------- */
 
@@ -79,12 +111,15 @@ enum pl_field {
 struct load {
     struct pl_crypto *c;
     struct pl_refusal *why;
-    struct pl_policy p; /* points into the arrays below */
+    struct pl_policy p;  /* points into the arrays below */
+    struct pl_span text; /* canonical */
     struct pl_wr packed;
     struct pl_principal principal[PL_POLICY_PRINCIPALS];
     struct profile profile[PL_POLICY_PROFILES], vault_profile[PL_POLICY_VAULT_PROFILES];
     struct rule rule[PL_POLICY_RULES];
     struct node node[PL_POLICY_NODES];
+    struct pl_quota quota[PL_POLICY_QUOTAS];
+    struct word word[PL_POLICY_WORDS];
     bool present[FIELD_COUNT];
     struct pl_json at[FIELD_COUNT]; /* bookmarks at the values */
 };
@@ -107,8 +142,26 @@ bool pl_load_name(struct pl_refusal *why, struct pl_json *j, struct pl_span s,
                   char out[static PL_POLICY_NAME + 1]);
 /* "5m", "1h", "30d": a whole number of seconds, minutes, hours, days. */
 bool pl_load_duration(struct pl_refusal *why, struct pl_json *j, uint32_t *out_s);
-/* An array of references: "GROUP/NAME", a star instead of the name, or a star alone (out_all). */
-bool pl_load_refs(struct load *l, struct pl_json *j, uint64_t *out, bool *out_all);
+/* A text of 1 to max bytes, appended to `words` (whose last it follows). */
+bool pl_load_word(struct load *l, struct pl_json *j, size_t max, struct pl_words *words);
+/* The same for an array of 1 to `most` of them. */
+void pl_load_words(struct load *l, struct pl_json *j, unsigned most, struct pl_words *words);
+enum pl_group pl_load_group_of(struct pl_span word); /* NONE when there is none */
+bool pl_load_group_rules(enum pl_group g);           /* may stand in rules and guards */
+/* An array of references: "GROUP/NAME", a star instead of the name, or a star alone (out_all).
+ * Principals of `platforms` are refused unless `staging`. */
+bool pl_load_refs(struct load *l, struct pl_json *j, bool staging, uint64_t *out, bool *out_all);
+void pl_load_principals(struct load *l, struct pl_json *j);
+/* {"of", "at_least", "fresh_for"} and what may be beside: of rules and of mutability. */
+void pl_load_approvals(struct load *l, struct pl_json *j, struct quorum *out);
+/* Where a condition stands. */
+struct place {
+    bool plain;       /* not in a deny, not under not: what a caller can withhold may stand here */
+    unsigned nesting; /* of all, any, not */
+};
+void pl_load_condition(struct load *l, struct pl_json *j, struct place at);
+void pl_load_quotas(struct load *l, struct pl_json *j);
+void pl_load_staging(struct load *l, struct pl_json *j);
 void pl_load_profile(struct pl_refusal *why, struct pl_json *j, struct pl_profile *out);
 void pl_load_rules(struct load *l, struct pl_json *j);
 void pl_load_lifecycle(struct load *l, struct pl_json *j);

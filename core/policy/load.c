@@ -1,4 +1,4 @@
-/* A policy's document: its fields, principals and profiles; and the making of the compiled form.
+/* A policy's document: its fields and profiles; and the making of the compiled form.
  * The document is brought into canonical form first, and only that form is read. */
 #include "policy/internal.h"
 #include "policy/say.h"
@@ -100,6 +100,38 @@ bool pl_load_duration(struct pl_refusal *why, struct pl_json *j, uint32_t *out_s
                           pl_shown(s).text);
 }
 
+bool pl_load_word(struct load *l, struct pl_json *j, size_t max, struct pl_words *words)
+{
+    struct pl_span s;
+    if (!pl_json_plain(j, &s))
+        return false;
+    if (s.n == 0 || s.n > max)
+        return pl_load_refuse(l->why, j, PL_FAIL(POLICY_VALUE), "write a text of 1 to %u bytes",
+                              (unsigned)max);
+    if (l->p.words == PL_POLICY_WORDS)
+        return pl_load_refuse(l->why, j, PL_FAIL(POLICY_LIMIT),
+                              "more than %u names and addresses in principals and conditions",
+                              PL_POLICY_WORDS);
+    words->at = words->n == 0 ? l->p.words : words->at;
+    words->n++;
+    l->word[l->p.words++] = (struct word){(uint32_t)(s.p - l->text.p), (uint32_t)s.n};
+    return true;
+}
+
+void pl_load_words(struct load *l, struct pl_json *j, unsigned most, struct pl_words *words)
+{
+    unsigned n = 0;
+    for (pl_json_array(j); pl_json_item(j); n++) {
+        if (n == most)
+            pl_load_refuse(l->why, j, PL_FAIL(POLICY_LIMIT), "more than %u entries in this list",
+                           most);
+        pl_load_word(l, j, 255, words);
+    }
+    if (n == 0)
+        pl_load_refuse(l->why, j, PL_FAIL(POLICY_VALUE),
+                       "an empty list matches nothing: write what it should match");
+}
+
 /* ---- Profiles ------------------------------------------------------------------------------- */
 
 static void load_profile_set(struct load *l, struct pl_json *j, struct profile *set,
@@ -144,212 +176,6 @@ static void load_vault_profiles(struct load *l, struct pl_json *j)
     load_profile_set(l, j, l->vault_profile, &l->p.vault_profiles, PL_POLICY_VAULT_PROFILES);
 }
 
-/* ---- Principals ----------------------------------------------------------------------------- */
-
-static const struct {
-    const char *word;
-    bool rules;
-} groups[PL_GROUP_COUNT] = {
-#define PL_GROUP(name, word_, rules_) [PL_GROUP_##name] = {word_, rules_},
-#include "policy/group.def"
-#undef PL_GROUP
-};
-
-static enum pl_group group_of(struct pl_span word)
-{
-    for (unsigned g = 1; g < PL_GROUP_COUNT; g++) {
-        if (pl_span_is(word, groups[g].word))
-            return (enum pl_group)g;
-    }
-    return PL_GROUP_NONE;
-}
-
-/* The members of a principal, `kind` aside. */
-static void load_key(struct load *l, struct pl_json *j, struct pl_span key, struct pl_principal *pr)
-{
-    if (!pl_span_is(key, "spki_sha256")) {
-        bool later = pl_span_is(key, "ca_sha256") || pl_span_is(key, "san");
-        pl_load_refuse(l->why, j, later ? PL_FAIL(POLICY_BUILD) : PL_FAIL(JSON_UNKNOWN),
-                       later ? "`%s` (certificates of a CA) is not supported by this build: name "
-                               "the key by spki_sha256"
-                             : "a principal of kind `key` has no member `%s`: it has spki_sha256",
-                       pl_shown(key).text);
-        return;
-    }
-    if (!pl_json_hex_exact(j, pr->spki_sha256, sizeof(pr->spki_sha256)))
-        return;
-    for (const struct pl_principal *other = l->principal; other < pr; other++) {
-        if (other->kind == PL_KIND_KEY && memcmp(other->spki_sha256, pr->spki_sha256, 32) == 0)
-            pl_load_refuse(l->why, j, PL_FAIL(POLICY_TWICE),
-                           "the key of `%s/%s` stands here again: one key has one name",
-                           groups[other->group].word, other->name);
-    }
-}
-
-static void load_tee(struct load *l, struct pl_json *j, struct pl_span key, struct pl_principal *pr)
-{
-    if (!pl_span_is(key, "profiles")) {
-        pl_load_refuse(l->why, j, PL_FAIL(JSON_UNKNOWN),
-                       "a principal of kind `tee` has no member `%s`: it has profiles",
-                       pl_shown(key).text);
-        return;
-    }
-    for (pl_json_array(j); pl_json_item(j);) {
-        struct pl_span name;
-        if (!pl_json_plain(j, &name))
-            return;
-        unsigned i = 0;
-        while (i < l->p.profiles && !pl_span_is(name, l->profile[i].name))
-            i++;
-        if (i == l->p.profiles)
-            pl_load_refuse(l->why, j, PL_FAIL(POLICY_NAME),
-                           "there is no profile `%s`: add it under profiles", pl_shown(name).text);
-        else
-            pr->profiles |= UINT32_C(1) << i;
-    }
-}
-
-static const struct {
-    const char *word, *member; /* the one member beside kind */
-    void (*load)(struct load *l, struct pl_json *j, struct pl_span key, struct pl_principal *pr);
-} kinds[PL_KIND_COUNT] = {
-#define PL_KIND(name, word_, member_, load_) [PL_KIND_##name] = {word_, member_, load_},
-#include "policy/kind.def"
-#undef PL_KIND
-};
-
-/* `kind` decides how the other members are read, and may stand anywhere among them. */
-static enum pl_kind load_kind(struct load *l, struct pl_json *j)
-{
-    struct pl_json ahead = *j;
-    struct pl_span key, word = {0};
-    for (pl_json_object(&ahead); pl_json_key(&ahead, &key);) {
-        bool kind = pl_span_is(key, "kind");
-        if (kind ? !pl_json_plain(&ahead, &word) : !pl_json_skip(&ahead))
-            break;
-    }
-    unsigned k = 1;
-    while (k < PL_KIND_COUNT && !pl_span_is(word, kinds[k].word))
-        k++;
-    if (k < PL_KIND_COUNT && kinds[k].load)
-        return (enum pl_kind)k;
-    if (!pl_load_ok(&ahead) || word.n == 0)
-        pl_load_refuse(l->why, j, pl_load_ok(&ahead) ? PL_FAIL(JSON_MISSING) : ahead.err,
-                       "a principal is an object with its kind: key or tee");
-    else if (k < PL_KIND_COUNT)
-        pl_load_refuse(l->why, j, PL_FAIL(POLICY_BUILD),
-                       "principal kind `%s` is not supported by this build: use key or tee",
-                       kinds[k].word);
-    else
-        pl_load_refuse(l->why, j, PL_FAIL(POLICY_NAME),
-                       "there is no principal kind `%s`: use key or tee", pl_shown(word).text);
-    return PL_KIND_NONE;
-}
-
-static void load_principal(struct load *l, struct pl_json *j, struct pl_principal *pr)
-{
-    pr->kind = load_kind(l, j);
-    bool seen = false;
-    struct pl_span key, word;
-    for (pl_json_object(j); pl_json_key(j, &key);) {
-        if (pl_span_is(key, "kind")) {
-            pl_json_plain(j, &word);
-            continue;
-        }
-        kinds[pr->kind].load(l, j, key, pr);
-        seen = true;
-    }
-    if (!seen)
-        pl_load_refuse(l->why, j, PL_FAIL(JSON_MISSING), "a principal of kind `%s` needs %s",
-                       kinds[pr->kind].word, kinds[pr->kind].member);
-}
-
-static void load_group(struct load *l, struct pl_json *j, enum pl_group g)
-{
-    struct pl_span key;
-    for (pl_json_object(j); pl_json_key(j, &key);) {
-        if (l->p.principals == PL_POLICY_PRINCIPALS) {
-            pl_load_refuse(l->why, j, PL_FAIL(POLICY_LIMIT), "more than %u principals",
-                           PL_POLICY_PRINCIPALS);
-            return;
-        }
-        struct pl_principal *pr = &l->principal[l->p.principals];
-        pr->group = g;
-        pl_load_name(l->why, j, key, pr->name);
-        load_principal(l, j, pr);
-        l->p.group[g] |= UINT64_C(1) << l->p.principals++;
-    }
-}
-
-static void load_principals(struct load *l, struct pl_json *j)
-{
-    struct pl_span key;
-    for (pl_json_object(j); pl_json_key(j, &key);) {
-        enum pl_group g = group_of(key);
-        if (g == PL_GROUP_NONE)
-            pl_load_refuse(l->why, j, PL_FAIL(POLICY_NAME),
-                           "there is no group `%s`: use owner, managers, auditors, apps, clients "
-                           "or platforms",
-                           pl_shown(key).text);
-        else
-            load_group(l, j, g);
-    }
-    if (l->p.group[PL_GROUP_OWNER] == 0)
-        pl_load_refuse(l->why, j, PL_FAIL(POLICY_UNUSABLE),
-                       "principals.owner is empty: nobody could create the key; name its owner");
-    l->p.owner_quorum = (unsigned)__builtin_popcountll(l->p.group[PL_GROUP_OWNER]);
-}
-
-static uint64_t ref_members(const struct load *l, enum pl_group g, struct pl_span name)
-{
-    if (pl_span_is(name, "*"))
-        return l->p.group[g];
-    for (unsigned i = 0; i < l->p.principals; i++) {
-        if (l->principal[i].group == g && pl_span_is(name, l->principal[i].name))
-            return UINT64_C(1) << i;
-    }
-    return 0;
-}
-
-/* One reference; adds to *out. */
-static void load_ref(struct load *l, struct pl_json *j, uint64_t *out, bool *out_all)
-{
-    struct pl_span s;
-    if (!pl_json_plain(j, &s))
-        return;
-    if (pl_span_is(s, "*")) {
-        *out_all = true;
-        for (unsigned g = 1; g < PL_GROUP_COUNT; g++)
-            *out |= groups[g].rules ? l->p.group[g] : 0;
-        return;
-    }
-    size_t slash = 0;
-    while (slash < s.n && s.p[slash] != '/')
-        slash++;
-    struct pl_span name =
-        slash < s.n ? pl_span_sub(s, slash + 1, s.n - slash - 1) : (struct pl_span){0};
-    enum pl_group g = slash < s.n ? group_of(pl_span_sub(s, 0, slash)) : PL_GROUP_NONE;
-    uint64_t members = ref_members(l, g, name);
-    if (g == PL_GROUP_NONE || (members == 0 && !pl_span_is(name, "*")))
-        pl_load_refuse(l->why, j, PL_FAIL(POLICY_NAME),
-                       "there is no principal `%s`: write group/name, group/* or *",
-                       pl_shown(s).text);
-    else if (!groups[g].rules)
-        pl_load_refuse(l->why, j, PL_FAIL(POLICY_VALUE),
-                       "`%s` may only stand in staging: a platform deploys, nothing else",
-                       pl_shown(s).text);
-    *out |= members;
-}
-
-bool pl_load_refs(struct load *l, struct pl_json *j, uint64_t *out, bool *out_all)
-{
-    *out = 0;
-    *out_all = false;
-    for (pl_json_array(j); pl_json_item(j);)
-        load_ref(l, j, out, out_all);
-    return pl_load_ok(j);
-}
-
 /* ---- The whole ------------------------------------------------------------------------------ */
 
 static void load_version(struct load *l, struct pl_json *j)
@@ -379,10 +205,6 @@ static void load_owner_quorum(struct load *l, struct pl_json *j)
     l->p.owner_quorum = (unsigned)m;
 }
 
-static void load_operations(struct load *l, struct pl_json *j) { pl_load_rules(l, j); }
-static void load_lifecycle(struct load *l, struct pl_json *j) { pl_load_lifecycle(l, j); }
-static void load_mutability(struct load *l, struct pl_json *j) { pl_load_mutability(l, j); }
-
 static const struct {
     const char *word;
     bool required;
@@ -406,9 +228,6 @@ static void find_fields(struct load *l, struct pl_json *j)
                            pl_shown(key).text);
             return;
         }
-        if (!fields[f].load)
-            pl_load_refuse(l->why, j, PL_FAIL(POLICY_BUILD),
-                           "`%s` is not supported by this build: leave it out", fields[f].word);
         l->present[f] = true;
         l->at[f] = *j;
         if (pl_load_ok(j))
@@ -454,8 +273,9 @@ static struct pl_policy *compact(const struct load *l, struct pl_span text)
     const struct pl_policy *s = &l->p;
     size_t size = sizeof(*s) + s->principals * sizeof(*s->principal) +
                   ((size_t)s->profiles + s->vault_profiles) * sizeof(*s->profile) +
-                  s->rules * sizeof(*s->rule) + s->nodes * sizeof(*s->node) + text.n + l->packed.n +
-                  7 * 8;
+                  s->rules * sizeof(*s->rule) + s->nodes * sizeof(*s->node) +
+                  s->quotas * sizeof(*s->quota) + s->words * sizeof(*s->word) + text.n +
+                  l->packed.n + 9 * 8;
     struct pl_policy *p = malloc(size);
     if (!p)
         return NULL;
@@ -466,6 +286,8 @@ static struct pl_policy *compact(const struct load *l, struct pl_span text)
     p->vault_profile = place(&at, l->vault_profile, s->vault_profiles, sizeof(*s->profile));
     p->rule = place(&at, l->rule, s->rules, sizeof(*s->rule));
     p->node = place(&at, l->node, s->nodes, sizeof(*s->node));
+    p->quota = place(&at, l->quota, s->quotas, sizeof(*s->quota));
+    p->word = place(&at, l->word, s->words, sizeof(*s->word));
     p->text = place(&at, text.p, text.n, 1);
     p->text_n = (uint32_t)text.n;
     p->packed = place(&at, l->packed.p, l->packed.n, 1);
@@ -486,8 +308,10 @@ static pl_err load_canonical(struct pl_policy **out, struct pl_crypto *c, struct
     PL_REQUIRE(l, NO_MEMORY);
     l->c = c;
     l->why = why;
+    l->text = canonical;
     l->packed =
-        pl_wr_heap((PL_POLICY_PROFILES + PL_POLICY_VAULT_PROFILES) * sizeof(struct pl_profile));
+        pl_wr_heap((PL_POLICY_PROFILES + PL_POLICY_VAULT_PROFILES) * sizeof(struct pl_profile) +
+                   PL_POLICY_BYTES + PL_POLICY_PRINCIPALS * 34);
     l->p.life = (struct pl_lifecycle){.expires_s = INT64_MAX, .replicas = 1};
     PL_TRY(load_fields(l, canonical));
     PL_TRY(pl_sha256_one(c, l->p.sha256, canonical));

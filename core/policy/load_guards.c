@@ -74,8 +74,8 @@ void pl_load_lifecycle(struct load *l, struct pl_json *j)
 
 /* ---- Mutability ----------------------------------------------------------------------------- */
 
-enum guard_kind { FIELD = 1, ACT, NARROW };
-enum guard_absent { NOBODY = 1, OWNERS };
+enum guard_kind { FIELD = 1, ACT, NARROW, DERIVED };
+enum guard_absent { NOBODY = 1, OWNERS, STRICTEST };
 
 static const struct {
     const char *word;
@@ -87,29 +87,20 @@ static const struct {
 #undef PL_GUARD
 };
 
-uint64_t pl_guard_by(const struct pl_policy *p, enum pl_guard g)
+struct guard pl_guard_of(const struct pl_policy *p, enum pl_guard g)
 {
     uint64_t owners = p->group[PL_GROUP_OWNER];
     if ((unsigned)g >= PL_GUARD_COUNT || g == PL_GUARD_NONE)
-        return 0;
+        return (struct guard){.listed = false};
+    if (g == PL_GUARD_THAW && p->guard[PL_GUARD_PROFILES].listed)
+        return p->guard[PL_GUARD_PROFILES];
     if (p->guard[g].listed)
-        return p->guard[g].by;
-    if (guards[g].absent == OWNERS)
-        return owners;
+        return p->guard[g];
+    if (guards[g].absent != NOBODY)
+        return (struct guard){.by = owners, .strictest = guards[g].absent == STRICTEST};
     /* Without `mutability` the owner changes everything but who owns and this rule. */
     bool kept = g == PL_GUARD_OWNER || g == PL_GUARD_OWNER_QUORUM || g == PL_GUARD_MUTABILITY;
-    return p->has_mutability || p->life.sealed || kept ? 0 : owners;
-}
-
-enum pl_tri pl_guard_value(const struct pl_policy *p, uint64_t by, uint64_t is, uint64_t maybe)
-{
-    uint64_t owners = p->group[PL_GROUP_OWNER];
-    int quorum = (int)p->owner_quorum;
-    uint64_t could = is | maybe;
-    if ((is & by & ~owners) || __builtin_popcountll(is & by & owners) >= quorum)
-        return PL_TRUE;
-    bool possible = (could & by & ~owners) || __builtin_popcountll(could & by & owners) >= quorum;
-    return possible ? PL_UNKNOWN : PL_FALSE;
+    return (struct guard){.by = p->has_mutability || p->life.sealed || kept ? 0 : owners};
 }
 
 static void load_by(struct load *l, struct pl_json *j, enum pl_guard g)
@@ -117,7 +108,7 @@ static void load_by(struct load *l, struct pl_json *j, enum pl_guard g)
     uint64_t owners = l->p.group[PL_GROUP_OWNER];
     bool all;
     struct guard *guard = &l->p.guard[g];
-    if (!pl_load_refs(l, j, &guard->by, &all))
+    if (!pl_load_refs(l, j, false, &guard->by, &all))
         return;
     if (all)
         pl_load_refuse(l->why, j, PL_FAIL(POLICY_WEAK),
@@ -127,9 +118,6 @@ static void load_by(struct load *l, struct pl_json *j, enum pl_guard g)
         pl_load_refuse(l->why, j, PL_FAIL(POLICY_WEAK),
                        "fewer owners than owner_quorum stand here and could never agree: write "
                        "owner/*");
-    if (g == PL_GUARD_LIFECYCLE_ACTS && (guard->by & l->p.group[PL_GROUP_MANAGERS]) != 0)
-        pl_load_refuse(l->why, j, PL_FAIL(POLICY_WEAK),
-                       "a manager alone may not delete or destroy a key: name owners");
 }
 
 static void load_guard(struct load *l, struct pl_json *j, enum pl_guard g)
@@ -141,8 +129,7 @@ static void load_guard(struct load *l, struct pl_json *j, enum pl_guard g)
             load_by(l, j, g);
             by = true;
         } else if (pl_span_is(key, "approvals")) {
-            pl_load_refuse(l->why, j, PL_FAIL(POLICY_BUILD),
-                           "approvals are not supported by this build: leave them out");
+            pl_load_approvals(l, j, &l->p.guard[g].approvals);
         } else {
             pl_load_refuse(l->why, j, PL_FAIL(JSON_UNKNOWN), "an entry of mutability has no `%s`",
                            pl_shown(key).text);
@@ -150,7 +137,13 @@ static void load_guard(struct load *l, struct pl_json *j, enum pl_guard g)
     }
     if (!by)
         pl_load_refuse(l->why, j, PL_FAIL(JSON_MISSING), "an entry of mutability needs `by`");
-    l->p.guard[g].listed = true;
+    struct guard *guard = &l->p.guard[g];
+    guard->listed = true;
+    bool alone = guard->approvals.at_least == 0 || guard->approvals.self;
+    if (g == PL_GUARD_LIFECYCLE_ACTS && alone && (guard->by & l->p.group[PL_GROUP_MANAGERS]) != 0)
+        pl_load_refuse(l->why, j, PL_FAIL(POLICY_WEAK),
+                       "a manager alone may not delete or destroy a key: name owners, or ask for "
+                       "approvals of others");
 }
 
 void pl_load_mutability(struct load *l, struct pl_json *j)
@@ -161,7 +154,7 @@ void pl_load_mutability(struct load *l, struct pl_json *j)
         unsigned g = PL_GUARD_NONE + 1;
         while (g < PL_GUARD_COUNT && !pl_span_is(key, guards[g].word))
             g++;
-        if (g == PL_GUARD_COUNT)
+        if (g == PL_GUARD_COUNT || guards[g].kind == DERIVED)
             pl_load_refuse(
                 l->why, j, PL_FAIL(POLICY_NAME),
                 "mutability has no `%s`: it lists fields of the policy (principals.apps, "
@@ -174,6 +167,12 @@ void pl_load_mutability(struct load *l, struct pl_json *j)
 
 /* ---- The whole ------------------------------------------------------------------------------ */
 
+static bool same_quorum(const struct quorum *a, const struct quorum *b)
+{
+    return a->of == b->of && a->fresh_s == b->fresh_s && a->at_least == b->at_least &&
+           a->per_issuer == b->per_issuer && a->self == b->self;
+}
+
 /* Who may widen one field could give himself the others: so all listed ones have one guard. */
 static pl_err guards_alike(struct load *l)
 {
@@ -185,10 +184,10 @@ static pl_err guards_alike(struct load *l)
             continue;
         char pointer[64];
         pl_say_text(pointer, sizeof(pointer), "/mutability/%s", guards[g].word);
-        if (first && one->by != first->by)
+        if (first && (one->by != first->by || !same_quorum(&one->approvals, &first->approvals)))
             return pl_load_refuse_at(l->why, PL_FAIL(POLICY_WEAK), pointer,
                                      "whoever may change `%s` could give himself what `%s` guards: "
-                                     "give both the same `by`",
+                                     "give both the same `by` and the same approvals",
                                      guards[g].word, word);
         first = first ? first : one;
         word = word ? word : guards[g].word;
@@ -233,14 +232,44 @@ static bool could_use(const struct load *l)
 
 static bool could_change(const struct load *l, enum pl_guard g)
 {
-    uint64_t who = alive(l);
+    uint64_t by = pl_guard_of(&l->p, g).by & alive(l), owners = l->p.group[PL_GROUP_OWNER];
+    bool enough = __builtin_popcountll(by & owners) >= (int)l->p.owner_quorum;
     return (always_denied(l) & PL_OP_BIT(PL_OP_UPDATE_POLICY)) == 0 &&
-           pl_guard_value(&l->p, pl_guard_by(&l->p, g), who, 0) == PL_TRUE;
+           ((by & ~owners) != 0 || enough);
+}
+
+/* A quorum of owners must be of so many people or machines: no caller may pass for two. */
+static pl_err owners_are_distinct(struct load *l)
+{
+    for (unsigned i = 0; i < l->p.principals && l->p.owner_quorum > 1; i++) {
+        const struct pl_principal *pr = &l->principal[i];
+        bool open =
+            pr->kind == PL_KIND_CERTIFICATE || pr->kind == PL_KIND_ROLES || pr->kind == PL_KIND_TEE;
+        if (pr->group == PL_GROUP_OWNER && open)
+            return pl_load_refuse_at(
+                l->why, PL_FAIL(POLICY_WEAK),
+                l->present[FIELD_OWNER_QUORUM] ? "/owner_quorum" : "/principals/owner",
+                "owner/%s is no single credential, so one caller could count as two owners: name "
+                "keys by spki_sha256, passkeys or oidc by sub, or write \"owner_quorum\": 1",
+                pr->name);
+    }
+    return PL_OK;
+}
+
+static pl_err staging_leads_somewhere(struct load *l)
+{
+    if (!l->present[FIELD_STAGING] || could_change(l, PL_GUARD_PROFILES))
+        return PL_OK;
+    return pl_load_refuse_at(l->why, PL_FAIL(POLICY_UNUSABLE), "/staging",
+                             "nobody could ever promote what is staged: list `profiles` in "
+                             "mutability, or leave staging out");
 }
 
 pl_err pl_load_whole(struct load *l)
 {
     PL_TRY(guards_alike(l));
+    PL_TRY(owners_are_distinct(l));
+    PL_TRY(staging_leads_somewhere(l));
     bool change = false, open = false;
     for (unsigned g = 1; g < PL_GUARD_COUNT; g++) {
         bool field = guards[g].kind == FIELD && could_change(l, (enum pl_guard)g);

@@ -34,6 +34,7 @@ enum {
     PL_POLICY_NESTING = 5, /* all / any / not inside each other */
     PL_POLICY_NAME = 31,   /* a name: a-z A-Z 0-9 - _ . and no other byte, 1 to 31 of them */
     PL_SALT_BYTES = 16,
+    PL_POLICY_WORDS = 256, /* names and addresses in principals and conditions together */
     PL_POLICY_QUOTAS = 16,
     PL_POLICY_APPROVALS = 16, /* of one request: as many as it has statements */
     PL_POLICY_ROLES = 32,     /* conditions that name roles of an OIDC issuer */
@@ -83,10 +84,15 @@ const char *pl_group_word(enum pl_group g); /* "managers"; "none" otherwise */
 
 enum pl_kind {
     PL_KIND_NONE = 0,
-#define PL_KIND(name, word, member, load) PL_KIND_##name,
+#define PL_KIND(name, word, mark) PL_KIND_##name,
 #include "policy/kind.def"
 #undef PL_KIND
     PL_KIND_COUNT
+};
+
+/* Texts of the document, in its order. Private. */
+struct pl_words {
+    uint16_t at, n;
 };
 
 /* A principal as the document names it. Bit i of a set of principals is the i-th of these. */
@@ -94,8 +100,13 @@ struct pl_principal {
     enum pl_group group;
     enum pl_kind kind;
     char name[PL_POLICY_NAME + 1];
-    uint8_t spki_sha256[32]; /* KEY */
+    uint8_t spki_sha256[32]; /* KEY, PASSKEY: of its key; CERTIFICATE: of its CA's */
     uint32_t profiles;       /* TEE: a set of profiles, any of which is enough */
+    uint32_t packed_at;      /* PASSKEY; private */
+    /* Private. CERTIFICATE: its name. PASSKEY: origins, then rp_id. OIDC: issuer, sub. ROLES:
+     * issuer, then roles. */
+    struct pl_words words;
+    bool bare_bearer, strict_counter;
 };
 size_t pl_policy_principals(const struct pl_policy *p);
 const struct pl_principal *pl_policy_principal(const struct pl_policy *p, size_t i); /* asserted */
@@ -121,6 +132,27 @@ struct pl_lifecycle {
 const struct pl_lifecycle *pl_policy_lifecycle(const struct pl_policy *p);
 /* A key is usable only when this is FALSE. */
 enum pl_tri pl_policy_expired(const struct pl_policy *p, struct pl_interval now);
+
+/* At most `max` uses in `per_s` seconds: of the key, or of each principal through whom a rule
+ * allows them. */
+struct pl_quota {
+    char id[PL_POLICY_NAME + 1];
+    uint64_t ops; /* a set of operations */
+    uint32_t max, per_s;
+    bool by_principal;
+};
+/* What is kept of one quota by key, or of one by principal and one principal. Zeroed: not used. */
+struct pl_quota_use {
+    int64_t begin_s; /* of the window, which the first use in it begins */
+    uint32_t used;
+};
+size_t pl_policy_quotas(const struct pl_policy *p);
+const struct pl_quota *pl_policy_quota(const struct pl_policy *p, size_t i); /* asserted */
+/* Is one more use within it? */
+enum pl_tri pl_quota_room(const struct pl_quota *q, const struct pl_quota_use *use,
+                          struct pl_interval now);
+/* Counts one more use. pl_quota_room was TRUE. */
+void pl_quota_charge(const struct pl_quota *q, struct pl_quota_use *use, struct pl_interval now);
 
 /* ---- Facts ---------------------------------------------------------------------------------- */
 
@@ -212,6 +244,7 @@ struct pl_facts {
     uint64_t consent;       /* owners that agreed to this birth by a grant */
     uint32_t profile_is, profile_maybe; /* profiles that the caller's claims satisfy */
     uint32_t changes;                   /* update_policy: guards of the fields that change */
+    bool narrows;                       /* update_policy: it is certain that it only takes away */
     uint32_t role_is;                   /* `role` conditions of an issuer that hold */
     uint32_t vault_is, vault_maybe;     /* `vault` conditions: hold; are not known */
     /* Quota i has room for these principals; neither known to have nor not to have. One `by` key
@@ -222,8 +255,8 @@ struct pl_facts {
     struct pl_step_fact step[PL_POLICY_APPROVALS];
 };
 
-/* Matches a caller with the principals of p. op is left NONE and changes empty. A grant makes
- * nobody a principal. */
+/* Matches a caller with the principals of p. op is left NONE, changes empty and what quotas leave
+ * unknown. Neither a grant nor an approval makes anybody a principal. */
 void pl_policy_facts(struct pl_facts *out, const struct pl_policy *p, const struct pl_caller *who);
 
 /* ---- Deciding ------------------------------------------------------------------------------- */
@@ -234,7 +267,8 @@ enum pl_basis {
     PL_BASIS_NOTHING = 0, /* nothing allows it */
     PL_BASIS_RULE,        /* the rule of `rule`: an allow, or a deny that applies */
     PL_BASIS_CONSENT,     /* the owners agreed to the birth */
-    PL_BASIS_GUARD,       /* an entry of `mutability`, or the rule for its absence */
+    PL_BASIS_GUARD,       /* an entry of `mutability`, or the rule for its absence; `staging` */
+    PL_BASIS_QUOTA,       /* the quota of `rule`, by key, has or may have no room */
 };
 
 /* Zeroed: denied. */
@@ -242,7 +276,8 @@ struct pl_decision {
     enum pl_verdict verdict; /* ALLOW exactly when value is TRUE */
     enum pl_tri value;       /* UNKNOWN: better facts (time, collateral) could allow it */
     enum pl_basis basis;
-    const char *rule; /* its id, borrowed from p; NULL unless basis is RULE */
+    const char *rule; /* its id, borrowed from p; NULL unless basis is RULE or QUOTA */
+    uint64_t charged; /* ALLOW by a rule: the principal that quotas by principal count, one bit */
 };
 
 /* The value of each part, for explanation. Only filled by pl_policy_evaluate itself, so that its
@@ -251,14 +286,19 @@ struct pl_trace {
     enum pl_tri to[PL_POLICY_RULES]; /* UNKNOWN (0) also for rules of other operations */
     enum pl_tri when[PL_POLICY_RULES];
     enum pl_tri node[PL_POLICY_NODES];
-    enum pl_tri basis; /* consent or guard */
+    enum pl_tri room[PL_POLICY_QUOTAS]; /* quotas of this operation: for this caller */
+    enum pl_tri guard[PL_GUARD_COUNT];  /* those that were asked */
+    uint8_t have[PL_POLICY_NODES], guard_have[PL_GUARD_COUNT]; /* approvals that surely count */
+    enum pl_tri basis;                                         /* consent or guard */
     enum pl_tri allowed, denied;
 };
 
 /* 30-policy, "Evaluation": with Kleene's three values,
- *     value = (some allow's `to` and `when`, or consent, or guard) and not (some deny's `when`)
- * so an unknown never allows, and a deny applies unless its `when` is false. Rules of other
- * operations count for nothing; their order never matters. trace may be NULL. */
+ *     value = (some allow's `to` and `when`, or consent, or guard)
+ *             and not (some deny's `when`, or a quota by key without room)
+ * so an unknown never allows, and a deny applies unless its `when` is false. `to` is true through
+ * principals to whom the quotas by principal leave room. Rules and quotas of other operations
+ * count for nothing; their order never matters. trace may be NULL. */
 struct pl_decision pl_policy_evaluate(const struct pl_policy *p, const struct pl_facts *f,
                                       struct pl_trace *trace);
 
