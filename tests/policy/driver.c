@@ -3,8 +3,13 @@
  *   P <policy>   loads it: "ok GROUP/NAME ... | PROFILE ..." in the order of the bits of sets, or
  *                "no CODE POINTER"
  *   S WORD=VALUE ...   a situation, as a vault sees it before it asks any policy; see words[]
- *                "<A|D><T|F|U> <rule or ->"
+ *                "<A|D><T|F|U> <the principal that quotas count, or -> <rule or ->"
+ *   Q MAX PER EARLIEST,LATEST ...   one quota, asked at each time and used when it has room:
+ *                T, F or U each
  *   .            lets the answers go
+ *
+ * With --check FILE its lines are such lines, each with a tab and how the answer must begin; the
+ * first that does not ends it with 1.
  *
  * A key is 64 hex digits, or two that stand for all 32 bytes. A signer is jws,KEY,IAT or
  * passkey,KEY,RP,CREDENTIAL,ORIGIN,IAT or oidc,ISS,SUB,ROLES,AMR,AUTH_TIME,BARE,IAT; members of
@@ -13,7 +18,7 @@
  * trace adds up to the value. */
 #include "policy/policy.h"
 
-#include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,11 +27,36 @@ enum { MANY = 16 };
 
 static struct pl_crypto *crypto;
 static struct pl_policy *policy;
+static char answer[8 * 1024];
+static size_t answered;
+static const char values[] = "UFT";
+
+static __attribute__((format(printf, 1, 2))) void say(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(answer + answered, sizeof(answer) - answered, format, args);
+    va_end(args);
+    if (n < 0 || (answered += (size_t)n) >= sizeof(answer))
+        abort();
+}
 
 static _Noreturn void bad(const char *what)
 {
     fprintf(stderr, "bad line: %s\n", what);
     exit(2);
+}
+
+static void say_principal(uint64_t bit)
+{
+    if (bit & (bit - 1))
+        bad("more than one is charged");
+    if (bit == 0) {
+        say("-");
+        return;
+    }
+    const struct pl_principal *pr = pl_policy_principal(policy, (size_t)__builtin_ctzll(bit));
+    say("%s/%s", pl_group_word(pr->group), pr->name);
 }
 
 static void load(char *text)
@@ -35,18 +65,17 @@ static void load(char *text)
     struct pl_refusal why;
     pl_err e = pl_policy_load(&policy, crypto, pl_span_str(text), &why);
     if (e != PL_OK) {
-        printf("no %s %s %s\n", pl_code_name(pl_err_code(e)), why.pointer, why.text);
+        say("no %s %s %s", pl_code_name(pl_err_code(e)), why.pointer, why.text);
         return;
     }
-    printf("ok");
+    say("ok");
     for (size_t i = 0; i < pl_policy_principals(policy); i++) {
-        const struct pl_principal *pr = pl_policy_principal(policy, i);
-        printf(" %s/%s", pl_group_word(pr->group), pr->name);
+        say(" ");
+        say_principal(1ull << i);
     }
-    printf(" |");
+    say(" |");
     for (size_t i = 0; i < pl_policy_profiles(policy); i++)
-        printf(" %s", pl_policy_profile_name(policy, i));
-    printf("\n");
+        say(" %s", pl_policy_profile_name(policy, i));
 }
 
 /* ---- A situation ---------------------------------------------------------------------------- */
@@ -62,6 +91,7 @@ static struct situation {
     struct pl_claims claims;
     enum pl_op op;
     uint32_t changes;
+    bool narrows;
     uint64_t room_is[PL_POLICY_QUOTAS], room_maybe[PL_POLICY_QUOTAS];
 } now_at;
 
@@ -238,6 +268,8 @@ static void labels(struct situation *s, char *text)
 
 static void changes(struct situation *s, char *text) { s->changes = (uint32_t)number(text); }
 
+static void narrows(struct situation *s, char *text) { s->narrows = text[0] == '1'; }
+
 /* INDEX,IS,MAYBE of one quota; those not told have room for everybody. */
 static void room(struct situation *s, char *text)
 {
@@ -251,10 +283,10 @@ static void room(struct situation *s, char *text)
 static const struct {
     const char *name;
     void (*read)(struct situation *, char *);
-} words[] = {{"op", op},           {"now", now},       {"key", client},    {"ca", ca},
-             {"san", san},         {"claims", claims}, {"token", token},   {"req", request},
-             {"app", approval},    {"grant", consent}, {"vendor", vendor}, {"labels", labels},
-             {"changes", changes}, {"room", room}};
+} words[] = {{"op", op},           {"now", now},         {"key", client},    {"ca", ca},
+             {"san", san},         {"claims", claims},   {"token", token},   {"req", request},
+             {"app", approval},    {"grant", consent},   {"vendor", vendor}, {"labels", labels},
+             {"changes", changes}, {"narrows", narrows}, {"room", room}};
 
 static void word(struct situation *s, char *text)
 {
@@ -293,18 +325,20 @@ static void decide(const struct situation *s)
     pl_policy_facts(&f, policy, &s->who);
     f.op = s->op;
     f.changes = s->changes;
+    f.narrows = s->narrows;
     memcpy(f.room_is, s->room_is, sizeof(f.room_is));
     memcpy(f.room_maybe, s->room_maybe, sizeof(f.room_maybe));
     struct pl_trace t;
     struct pl_decision traced = pl_policy_evaluate(policy, &f, &t);
     struct pl_decision d = pl_policy_evaluate(policy, &f, NULL);
     if (!adds_up(&traced, &t) || d.verdict != traced.verdict || d.value != traced.value ||
-        d.rule != traced.rule) {
+        d.rule != traced.rule || d.charged != traced.charged) {
         fprintf(stderr, "explanation and verdict differ\n");
         exit(3);
     }
-    static const char values[] = "UFT";
-    printf("%c%c %s\n", d.verdict == PL_ALLOW ? 'A' : 'D', values[d.value], d.rule ? d.rule : "-");
+    say("%c%c ", d.verdict == PL_ALLOW ? 'A' : 'D', values[d.value]);
+    say_principal(d.charged);
+    say(" %s", d.rule ? d.rule : "-");
 }
 
 static void situation(char *text)
@@ -320,21 +354,74 @@ static void situation(char *text)
     decide(&now_at);
 }
 
-int main(void)
+static void quota(char *text)
 {
-    static char line[PL_POLICY_BYTES + 16];
+    char *rest, *most = strtok_r(text, " ", &rest), *per = strtok_r(NULL, " ", &rest), *part[MANY];
+    struct pl_quota q = {.max = (uint32_t)number(most), .per_s = (uint32_t)number(per)};
+    struct pl_quota_use use = {0};
+    for (char *at = strtok_r(NULL, " ", &rest); at; at = strtok_r(NULL, " ", &rest)) {
+        if (cut(at, ',', part) != 2)
+            bad(at);
+        struct pl_interval when = {number(part[0]), number(part[1])};
+        enum pl_tri has = pl_quota_room(&q, &use, when);
+        if (has == PL_TRUE)
+            pl_quota_charge(&q, &use, when);
+        say("%c", values[has]);
+    }
+}
+
+static void answer_to(char *line)
+{
+    answered = 0;
+    answer[0] = '\0';
+    if (line[0] == 'P')
+        load(line + 2);
+    else if (line[0] == 'Q')
+        quota(line + 2);
+    else
+        situation(line + 2);
+}
+
+static int check(FILE *f, char *line, int bytes)
+{
+    while (fgets(line, bytes, f)) {
+        line[strcspn(line, "\n")] = '\0';
+        char *want = strchr(line, '\t');
+        if (!want)
+            bad(line);
+        *want++ = '\0';
+        answer_to(line);
+        if (strncmp(answer, want, strlen(want)) != 0)
+            return 1;
+    }
+    return 0;
+}
+
+static void serve(char *line, int bytes)
+{
+    while (fgets(line, bytes, stdin)) {
+        line[strcspn(line, "\n")] = '\0';
+        if (line[0] == '.') {
+            fflush(stdout);
+            continue;
+        }
+        answer_to(line);
+        puts(answer);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static char line[PL_POLICY_BYTES + 4096];
     if (pl_crypto_new(&crypto) != PL_OK)
         return 2;
-    while (fgets(line, sizeof(line), stdin)) {
-        line[strcspn(line, "\n")] = '\0';
-        if (line[0] == '.')
-            fflush(stdout);
-        else if (line[0] == 'P')
-            load(line + 2);
-        else
-            situation(line + 2);
-    }
+    int status = 0;
+    FILE *f = argc == 3 ? fopen(argv[2], "r") : NULL;
+    if (f)
+        status = check(f, line, sizeof(line));
+    else
+        serve(line, sizeof(line));
     pl_policy_free(policy);
     pl_crypto_free(crypto);
-    return 0;
+    return status;
 }

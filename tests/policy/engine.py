@@ -60,5 +60,6 @@ class Driver:
             if s["vault"][0]: out.append(f" vendor={s['vault'][0]}")
             if s["vault"][1] is not None: out.append(f" labels={words(s['vault'][1])}")
         if s["changes"]: out.append(f" changes={sum(2 << GUARD_ORDER.index(x) for x in s['changes'])}")
+        if s["narrows"]: out.append(" narrows=1")
         out += [self.room(self.quotas.index(q), of) for q, of in s["room"].items()]
         return "".join(out)

@@ -38,9 +38,14 @@ class Reader:
         return not (set(o) - set(must) - set(may)) and not (set(must) - set(o))
 
     def whole(self, v, lowest, highest, code="POLICY_VALUE"):
-        good = isinstance(v, int) and not isinstance(v, bool) and lowest <= v <= highest
-        if not good: self.no(code)
-        return good
+        number = isinstance(v, int) and not isinstance(v, bool)
+        if number and lowest <= v <= highest: return True
+        self.no(code if number else "JSON_TYPE")
+        if number and not 0 <= v < 2**32: self.no("JSON_RANGE")
+        return False
+
+    def few(self, items, most):
+        if not 1 <= len(items) <= most: self.codes |= {"POLICY_VALUE", "POLICY_LIMIT"}
 
     def span(self, v, most):
         good = isinstance(v, str) and re.match(r"[1-9][0-9]{0,8}[smhd]$", v) and duration(v) <= most
@@ -57,12 +62,12 @@ class Reader:
             else: self.members(p, ("kind", "spki_sha256"))
         elif kind == "passkey":
             if self.members(p, ("kind", "rp_id", "origins", "credential_id", "public_key"), ("strict_counter",)):
-                if not 1 <= len(p["origins"]) <= 8: self.no("POLICY_VALUE")
+                self.few(p["origins"], 8)
                 if p["public_key"] not in KEYS: self.no("POLICY_VALUE")
         elif kind == "oidc":
             if self.members(p, ("kind", "issuer"), ("sub", "roles", "bare_bearer")):
-                if ("sub" in p) == ("roles" in p): self.no("POLICY_VALUE")
-                if "roles" in p and not 1 <= len(p["roles"]) <= 16: self.no("POLICY_VALUE")
+                if ("sub" in p) == ("roles" in p): self.no("JSON_UNKNOWN" if "sub" in p else "JSON_MISSING")
+                if "roles" in p: self.few(p["roles"], 16)
         elif kind == "tee":
             if self.members(p, ("kind", "profiles")):
                 if any(x not in self.doc.get("profiles", {}) for x in p["profiles"]): self.no("POLICY_NAME")
@@ -72,8 +77,8 @@ class Reader:
     def same(self, p):
         """What may not stand under two names."""
         if p["kind"] == "key": return [(p.get("spki_sha256"),)] if "spki_sha256" in p else [(p["ca_sha256"], p["san"])]
-        if p["kind"] == "passkey": return [("credential", p["rp_id"], p["credential_id"]), (KEYS.get(p["public_key"]),)]
-        if p["kind"] == "oidc": return [(p["issuer"], p["sub"] if "sub" in p else frozenset(p["roles"]))]
+        if p["kind"] == "passkey": return [(KEYS.get(p["public_key"]),)]
+        if p["kind"] == "oidc": return [(p["issuer"], p["sub"])] if "sub" in p else []
         return []
 
     def principals(self):
@@ -115,7 +120,7 @@ class Reader:
         good &= self.refs(a["of"])
         if not good: return
         names = named(self.people, a["of"])
-        if any(self.people[n]["kind"] == "tee" for n in names): self.no("POLICY_VALUE")
+        if any(self.people[n]["kind"] == "tee" or "ca_sha256" in self.people[n] for n in names): self.no("POLICY_VALUE")
         elif gather(self.people, names, a.get("per_issuer", 1)) < a["at_least"]: self.no("POLICY_UNUSABLE")
 
     def time(self, t):
@@ -133,11 +138,11 @@ class Reader:
 
     def role(self, r):
         if "of" in r:
+            if "oidc" in r: self.no("JSON_MISSING")
             if self.members(r, ("of",)):
-                if not r["of"]: self.no("POLICY_VALUE")
                 if any(g not in GROUPS for g in r["of"]): self.no("POLICY_NAME")
                 elif "platforms" in r["of"]: self.no("POLICY_VALUE")
-        elif self.members(r, ("oidc", "issuer")) and not r["oidc"]: self.no("POLICY_VALUE")
+        elif self.members(r, ("oidc", "issuer")): self.few(r["oidc"], 16)
 
     def step_up(self, a):
         if self.members(a, ("fresh_for",), ("amr",)):
@@ -147,7 +152,8 @@ class Reader:
     def vault(self, v):
         if self.members(v, (), ("vendor", "label")):
             if not v: self.no("JSON_MISSING")
-            if "=" not in v.get("label", "a=b"): self.no("POLICY_VALUE")
+            if "=" not in v.get("label", "a=b") or not 3 <= len(v.get("label", "a=b")) <= 128: self.no("POLICY_VALUE")
+            if v.get("vendor", "intel") not in ("intel", "amd", "aws", "tpm", "sim"): self.no("POLICY_NAME")
 
     def attested(self, a):
         if self.members(a, ("profile",)) and a["profile"] not in self.doc.get("profiles", {}): self.no("POLICY_NAME")
@@ -166,10 +172,10 @@ class Reader:
 
     # -- rules, quotas, guards
 
-    def operation_list(self, ops, deny):
+    def operation_list(self, ops, deny, counted=False):
         for op in ops:
             if op not in OPERATIONS: self.no("POLICY_NAME")
-            elif not deny and op not in RULED_BY_RULES: self.no("POLICY_VALUE")
+            elif not deny and op not in RULED_BY_RULES or counted and op == "list": self.no("POLICY_VALUE")
 
     def rules(self):
         ids = set()
@@ -193,7 +199,8 @@ class Reader:
             if q["id"] in ids: self.no("POLICY_TWICE")
             ids.add(q["id"])
             if not NAME.match(q["id"]): self.no("POLICY_VALUE")
-            self.operation_list(q["ops"], False)
+            if not q["ops"]: self.no("POLICY_VALUE")
+            self.operation_list(q["ops"], False, True)
             self.whole(q["max"], 1, 2**32 - 1)
             self.span(q["per"], 366 * 86400)
             if q["by"] not in ("key", "principal"): self.no("POLICY_VALUE")
@@ -207,8 +214,9 @@ class Reader:
         by = frozenset(named(self.people, g["by"]))
         # A quorum nobody can meet; that too few owners stand there may also be called weak.
         if 0 < sum(n.startswith("owner/") for n in by) < self.quorum: self.codes |= {"POLICY_UNUSABLE", "POLICY_WEAK"}
-        # Whoever is no owner decides alone, unless approvals are asked for that he cannot give himself.
-        if field == "lifecycle_acts" and any(n.startswith("managers/") for n in by): self.no("POLICY_WEAK")
+        # Never a manager alone: with approvals that he cannot give himself.
+        if field == "lifecycle_acts" and any(n.startswith("managers/") for n in by) and g.get("approvals", {"self": True}).get("self"):
+            self.no("POLICY_WEAK")
         if field in WIDENING: self.guards.append((by, approvals_asked(self.people, g.get("approvals"))))
 
     def possible(self, by):
@@ -224,6 +232,7 @@ class Reader:
             changeable = [f for f in d["mutability"] if f in WIDENING and self.possible(named(self.people, d["mutability"][f]["by"]))]
         else:
             changeable = [] if sealed else DEFAULT
+        if "staging" in d and (sealed or "profiles" not in d.get("mutability", {"profiles": 0})): self.no("POLICY_UNUSABLE")
         if sealed:
             if any(f in WIDENING for f in d.get("mutability", {})): self.no("POLICY_VALUE")
             return
@@ -241,6 +250,9 @@ class Reader:
         if self.codes: return
         self.quorum = d.get("owner_quorum", len(d["principals"]["owner"]))
         if not self.whole(self.quorum, 1, len(d["principals"]["owner"]), "POLICY_UNUSABLE"): return
+        # One caller could be two owners.
+        single = all(p["kind"] == "passkey" or "spki_sha256" in p or "sub" in p for n, p in self.people.items() if n.startswith("owner/"))
+        if self.quorum > 1 and not single: return self.no("POLICY_WEAK")
         self.rules()
         if "staging" in d and self.members(d["staging"], ("by",)): self.refs(d["staging"]["by"], platforms=True)
         if "quotas" in d: self.quotas()
@@ -331,18 +343,19 @@ EDITS = {
               both(guards(approvals=approvals(fresh_for="300s")), guards("operations", approvals=A1)), both(guards(approvals=A1), guards("operations", approvals=approvals(self=True))),
               both(guards(approvals=A1), guards("operations", approvals=approvals(of=["managers/ann", "managers/ben"]))), both(guards(approvals=A1), guards("operations", approvals=approvals(of=["managers/ann"]))),
               both(guards(approvals=A1), guards("operations", approvals=approvals(per_issuer=2))), both(guards(approvals=A1), guards("operations", approvals=approvals(per_issuer=1, self=False))),
-              guards("narrow", approvals=A1), guards("lifecycle_acts", approvals=A1), guards("lifecycle_acts", by=["managers/ann"], approvals=A1), guards("narrow", approvals=approvals(at_least=0)),
+              guards("narrow", approvals=A1), guards("lifecycle_acts", approvals=A1), guards("lifecycle_acts", by=["managers/ann"], approvals=A1), guards("lifecycle_acts", by=["managers/ann"], approvals=approvals(self=True)), guards("narrow", approvals=approvals(at_least=0)),
               guards("lifecycle_acts", approvals=approvals(at_least=3)), both(guards(approvals=A1), guards("operations", approvals=A1), guards("principals.managers", approvals=A1)),
               both(guards(approvals=A1), guards("operations", approvals=A1), guards("principals.managers"))],
     "passkey": [who(tap(**more)) for more in ({}, {"rp_id": None}, {"origins": None}, {"origins": []}, {"origins": [f"https://o{i}.example" for i in range(8)]}, {"origins": [f"https://o{i}.example" for i in range(9)]},
                 {"public_key": "AAAA"}, {"public_key": None}, {"credential_id": None}, {"strict_counter": True}, {"more": 1})]
-               + [both(who(tap(), "clients/x"), who(tap(credential_id=b64u(b"other")), "clients/y")), both(who(tap(), "clients/x"), who(passkey(1, "cred-0"), "clients/y")),
+               + [both(who(tap(), "clients/x"), who(tap(credential_id=b64u(b"other")), "clients/y")), 
                   both(who(tap(), "clients/x"), who(passkey(1, "cred-1"), "clients/y")), both(who(tap(), "clients/x"), who({"kind": "key", "spki_sha256": COSE[0][1]}, "clients/y")),
                   both(who({"kind": "key", "spki_sha256": COSE[0][1]}, "clients/a"), who(tap(), "clients/b")), both(who(tap(), "clients/x"), who(tap(rp_id="b.example", public_key=COSE[1][0]), "clients/y"))],
     "oidc": [who(oidc(A, sub="s")), who(oidc(A, roles=["r"])), who(oidc(A)), who(oidc(A, sub="s", roles=["r"])), who(oidc(A, roles=[])), who(oidc(A, roles=[f"r{i}" for i in range(16)])),
              who(oidc(A, roles=[f"r{i}" for i in range(17)])), who({"kind": "oidc", "sub": "s"}), who(oidc(A, sub="s", bare_bearer=True)), who(oidc(A, sub="s", more=1)),
              both(who(oidc(A, sub="s")), who(oidc(A, sub="s"), "clients/y")), both(who(oidc(A, sub="s")), who(oidc(B, sub="s"), "clients/y")), both(who(oidc(A, roles=["a", "b"])), who(oidc(A, roles=["b", "a"]), "clients/y")),
-             both(who(oidc(A, roles=["a"])), who(oidc(A, roles=["a", "b"]), "clients/y"))],
+             both(who(oidc(A, roles=["a"])), who(oidc(A, roles=["a", "b"]), "clients/y"))]
+            + [both(at("owner_quorum", n), who(p, "owner/x")) for n in (1, 2, None) for p in (oidc(A, roles=["r"]), oidc(A, sub="s"), tee("p"))],
     "ca": [who(by_ca("aa", "dns:a.example")), who({"kind": "key", "ca_sha256": key("aa")}), who({"kind": "key", "san": "dns:a.example"}), who({**by_ca("aa", "dns:a.example"), "spki_sha256": key("77")}),
            both(who(by_ca("aa", "dns:a.example")), who(by_ca("aa", "dns:b.example"), "clients/y")), both(who(by_ca("aa", "dns:a.example")), who(by_ca("aa", "dns:a.example"), "clients/y")),
            both(who(by_ca("aa", "dns:a.example")), who(by_ca("ab", "dns:a.example"), "clients/y"))],
@@ -350,10 +363,13 @@ EDITS = {
              {"of": ["owner"], "oidc": ["a"], "issuer": A}, {"of": ["owner", "auditors", "apps", "clients"]})] + [when({"role": {"of": ["owner"]}}, 1), when({"not": {"role": {"of": ["owner"]}}})],
     "step_up": [when({"step_up": s}) for s in ({"fresh_for": "5m"}, {}, {"fresh_for": "2h"}, {"fresh_for": "1h", "amr": ["hwk"]}, {"fresh_for": "1h", "amr": []}, {"fresh_for": "5m", "more": 1}, {"amr": ["hwk"]})]
                + [when({"step_up": {"fresh_for": "5m"}}, 1), when({"not": {"step_up": {"fresh_for": "5m"}}})],
-    "vault": [when({"vault": v}, i) for i in (0, 1) for v in ({"vendor": "intel"}, {"label": "a=b"}, {"vendor": "intel", "label": "a=b"}, {}, {"label": "ab"}, {"more": 1})] + [when({"not": {"vault": {"vendor": "amd"}}})],
-    "staging": [at("staging", s) for s in ({"by": ["owner/*"]}, {"by": ["platforms/dep"]}, {"by": ["platforms/*", "managers/ann"]}, {}, {"by": ["platforms/x"]}, {"by": ["owner/*"], "more": 1})],
+    "vault": [when({"vault": v}, i) for i in (0, 1) for v in ({"vendor": "intel"}, {"label": "a=b"}, {"vendor": "intel", "label": "a=b"}, {}, {"label": "ab"}, {"label": "a="}, {"label": "a=" + "b" * 126},
+                                                        {"label": "a=" + "b" * 127}, {"vendor": "acme"}, {"vendor": "sim"}, {"more": 1})] + [when({"not": {"vault": {"vendor": "amd"}}})],
+    "staging": [at("staging", s) for s in ({"by": ["owner/*"]}, {"by": ["platforms/dep"]}, {"by": ["platforms/*", "managers/ann"]}, {}, {"by": ["platforms/x"]}, {"by": ["owner/*"], "more": 1}, {"by": []})]
+               + [both(at("staging", {"by": ["owner/*"]}), at("mutability/profiles", None)), both(at("staging", {"by": ["owner/*"]}), at("mutability", None)),
+                  both(at("staging", {"by": ["owner/*"]}), at("mutability", None), at("lifecycle", {"sealed": True}))],
     "quotas": [at("quotas", [quota(**more)]) for more in ({}, {"max": 0}, {"max": 2**32 - 1}, {"max": 2**32}, {"per": "0s"}, {"per": "1s"}, {"per": "366d"}, {"per": "367d"}, {"by": "principal"}, {"by": "owner"}, {"ops": []},
-               {"ops": ["exprot"]}, {"ops": ["delete"]}, {"ops": ["create"]}, {"id": None}, {"id": "a b"}, {"more": 1}, {"max": None}, {"per": None}, {"by": None}, {"ops": None})]
+               {"ops": ["exprot"]}, {"ops": ["delete"]}, {"ops": ["create"]}, {"ops": ["list"]}, {"ops": ["describe"]}, {"ops": ["stage"]}, {"id": None}, {"id": "a b"}, {"more": 1}, {"max": None}, {"per": None}, {"by": None}, {"ops": None})]
               + [at("quotas", []), at("quotas", [quota(), quota(id="s")]), at("quotas", [quota(), quota()]), at("quotas", [quota(id=f"q{i}") for i in range(16)]), at("quotas", [quota(id=f"q{i}") for i in range(17)])],
 }
 
@@ -366,7 +382,7 @@ def check(d, pieces, write):
             edit(document)
             why, answer = refusals(document), d.load(document)
             count += 1
-            write("P " + json.dumps(document), " ".join(answer.split()[:3]) if why else answer)
+            write("P " + json.dumps(document), " ".join(answer.split(" ")[:3]) if why else answer)
             if (not why) != (d.order is not None) or (why and answer.split()[1] not in why):
                 wrong.append((piece, i, sorted(why), answer, document))
     return wrong, count

@@ -5,7 +5,7 @@ A situation is a dict, as a vault would see it before it asks any policy:
   op, now (earliest, latest), key (TLS client key or None), ca and san (lists of the certificate's),
   claims (measurement, earliest, latest, or None), token (a signer or None), requests, approvals
   (lists of signers), consents (keys), vault (vendor or None, labels or None), changes (fields),
-  room ({quota id: {principal or "*": value}}; what is not there has room)
+  narrows (they only take away), room ({quota id: {principal or "*": value}}; what is not there has room)
 A signer is ("jws", key, iat), ("passkey", key, rp_id, credential, origin, iat) or
 ("oidc", iss, sub, roles, amr, auth_time, bare, iat).
 
@@ -260,20 +260,28 @@ class Facts:
     def to_value(self, refs):
         return max((min(self.who[n], self.room(n)) for n in self.p.named(refs)), default=F)
 
+    def charged(self, order):
+        """Whom quotas by principal count: of all through whom a rule surely allows it, the first."""
+        able = [n for rule in self.p.doc["operations"] if self.op in rule.get("allow", ())
+                and ("when" not in rule or self.condition(rule["when"]) == T)
+                for n in self.p.named(rule["to"]) if self.who[n] == T and self.room(n) == T]
+        return min(able, key=order.get, default="-")
+
     def agree(self, refs, consent=()):
-        """One that is no owner, or a quorum of owners."""
+        """One that is no owner, or an owner with as many others who ask or signed an approval as
+        make the quorum."""
         names = self.p.named(refs)
         value = {n: T if n in consent else self.who[n] for n in names}
-        owners = [value[n] for n in names if n in self.p.owners]
+        owners = [n for n in names if n in self.p.owners]
+        signed = {n for n in owners if any(signed_by(self.p.who[n], x) for x in self.s["approvals"])}
+        def quorum(least):
+            asking = {n for n in owners if value[n] >= least}
+            return bool(asking) and len(asking | signed) >= self.p.quorum
         others = [value[n] for n in names if n not in self.p.owners]
-        sure = sum(v == T for v in owners) >= self.p.quorum
-        may = sum(v != F for v in owners) >= self.p.quorum
-        return max(others + [T if sure else U if may else F])
+        return max(others + [T if quorum(T) else U if quorum(U) else F])
 
     def guard(self, refs, approvals=()):
-        """Owners may also sign an approval instead of asking themselves."""
-        signed = [n for n in self.p.owners if any(signed_by(self.p.who[n], x) for x in self.s["approvals"])]
-        return min([self.agree(refs, signed)] + [self.approvals(a) for a in approvals])
+        return min([self.agree(refs)] + [self.approvals(a) for a in approvals])
 
     def entry(self, field, absent=()):
         """An entry of mutability; the owners and `absent` approvals where there is none."""
@@ -291,11 +299,11 @@ class Facts:
 
     def changes(self):
         """A change that only takes away is the business of `narrow`, too."""
-        fields = [x for x in self.s["changes"] if x != "narrow"]
-        if not fields:
+        fields = self.s["changes"]
+        if not fields or self.p.sealed:
             return F
         value = min(self.change(x) for x in fields)
-        return max(value, self.entry("narrow")) if "narrow" in self.s["changes"] else value
+        return max(value, self.entry("narrow")) if self.s["narrows"] and not KEPT & set(fields) else value
 
     def given(self, ruled):
         """What allows beside the rules."""
@@ -306,6 +314,7 @@ class Facts:
         if ruled == "changed": return self.changes()
         if ruled == "staging":
             return self.to_value(self.p.doc["staging"]["by"]) if "staging" in self.p.doc else F
+        if self.op == "retire" and self.p.sealed: return F
         if ruled == "thaw":
             return self.entry("profiles") if "profiles" in (self.p.guards or {}) else self.entry("-", self.p.strict)
         if ruled == "lifecycle_acts" and "lifecycle_acts" not in (self.p.guards or {}):
@@ -319,7 +328,8 @@ RULED = {"update_policy": "changed", "promote": "profiles", "retire": "narrow", 
          "hand_over": "vault_profiles", "stage": "staging",
          "create": "birth", "activate": "birth", "import": "birth", "receive": "birth"}
 
-def evaluate(policy, s):
+def evaluate(policy, s, order=None):
+    """The value; with the order of the principals also who is charged when it is allowed."""
     f = Facts(policy, s)
     op = s["op"]
     allowed, denied = f.given(RULED.get(op, "operations")), F
@@ -330,4 +340,22 @@ def evaluate(policy, s):
             denied = max(denied, f.condition(rule["when"]) if "when" in rule else T)
     for q in f.quotas("key"):
         denied = max(denied, neg(s["room"].get(q["id"], {}).get("*", T)))
-    return min(allowed, neg(denied))
+    value = min(allowed, neg(denied))
+    return (value, f.charged(order) if value == T else "-") if order is not None else value
+
+class Window:
+    """One quota's count: a window begins with its first use, at the latest that it may be then."""
+
+    def __init__(self, most, per):
+        self.most, self.per, self.begin, self.used = most, per, None, 0
+
+    def room(self, now):
+        lo, hi = spread(now)
+        if self.used < self.most or lo >= self.begin + self.per: return T
+        return F if hi < self.begin + self.per else U
+
+    def use(self, now):
+        lo, hi = spread(now)
+        if self.begin is None or lo >= self.begin + self.per:
+            self.begin, self.used = hi, 0
+        self.used += 1

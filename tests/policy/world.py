@@ -1,7 +1,7 @@
 """Policies and situations to hold evaluators against each other: made at random from a seed, with
 the edges likelier than chance would make them, or enumerated over a small domain."""
 import base64, hashlib, itertools
-from model import DAYS, EVER, F, NEVER_TOLD, T, U, duration, seconds
+from model import EVER, F, NEVER_TOLD, Policy, T, U, duration, seconds, signed_by
 
 # ---- People ---------------------------------------------------------------------------------------
 
@@ -133,7 +133,7 @@ class Maker:
         rule = {"id": f"r{i}", "deny" if deny else "allow": rng.sample(OPS, rng.randint(1, 3)),
                 "to": ["*"] if deny else self.refs(principals)}
         if deny and rng.random() < .3: rule["deny"] = rule["deny"] + rng.sample(["delete", "create", "freeze", "promote"], 2)
-        if rng.random() < .75: rule["when"] = self.condition(principals, not deny)
+        if rng.random() < .6: rule["when"] = self.condition(principals, not deny)
         return rule
 
     def mutability(self, principals):
@@ -144,7 +144,7 @@ class Maker:
         m = {f: dict(guard) for f in rng.sample(FIELDS, rng.randint(1, 5))}
         for act in ("narrow", "lifecycle_acts"):
             if rng.random() < .5:
-                who = [["managers/*", "owner/*"], ["apps/*"], []] if act == "narrow" else [["owner/*"], ["owner/me"]]
+                who = [["managers/*", "owner/*"], ["apps/*"], []] if act == "narrow" else [["owner/*"], ["owner/me"], ["owner/*", "managers/*"]]
                 m[act] = {"by": rng.choice(who)}
                 if "guard" in self.pieces and rng.random() < .5: m[act]["approvals"] = self.approvals(principals)
         return m
@@ -159,7 +159,8 @@ class Maker:
         for n, pr in people.items():
             p["principals"][n.split("/")[0]][n.split("/")[1]] = pr
         owners = len(p["principals"]["owner"])
-        if rng.random() < .6: p["owner_quorum"] = rng.randint(1, owners)
+        single = all(pr["kind"] != "oidc" or "sub" in pr for pr in p["principals"]["owner"].values())
+        if rng.random() < .6: p["owner_quorum"] = rng.randint(1, owners if single or rng.random() < .1 else 1)
         p["operations"] = [self.rule(people, i) for i in range(rng.randint(1, 5))]
         if "quotas" in self.pieces and rng.random() < .4:
             p["quotas"] = [{"id": f"q{i}", "ops": rng.sample(OPS, rng.randint(1, 3)), "max": rng.randint(1, 9), "per": "1h",
@@ -171,6 +172,7 @@ class Maker:
         if rng.random() < .15:
             p["lifecycle"] = {"sealed": True}
             for f in FIELDS: p.get("mutability", {}).pop(f, None)
+        if rng.random() < .9 and (p.get("lifecycle") or "profiles" not in p.get("mutability", {"profiles": 0})): p.pop("staging", None)
         return p
 
 def named(principals, refs):
@@ -197,9 +199,9 @@ NOWS = [EVER, (NOON, NOON), (NOON - 300, NOON + 300), (NOON + 5 * 86400, NOON + 
         (NOON + 11 * 3600, NOON + 13 * 3600), (NOON - 3 * 86400, NOON + 2 * 86400),
         (NOON + 400 * 86400, NOON + 400 * 86400 + 60), (NOON, 2**63 - 1), (NOON, NOON + 1), (NOON - 1, NOON)]
 OTHER_OPS = ["create", "activate", "delete", "freeze", "unfreeze", "promote", "update_policy", "hand_over", "stage",
-             "restore", "revoke"]
+             "restore", "revoke", "retire"]
 NOBODY = {"op": "export", "now": (NOON, NOON), "key": None, "ca": (), "san": (), "claims": None, "token": None, "requests": (),
-          "approvals": (), "consents": (), "vault": None, "changes": (), "room": {}}
+          "approvals": (), "consents": (), "vault": None, "changes": (), "narrows": False, "room": {}}
 
 def moment(rng, now):
     """When something was signed: likely exactly at the border of being fresh."""
@@ -212,8 +214,13 @@ def dated(signer, at, rng):
     auth = rng.choice((at, at - 30, at - 300, at - 3600, NEVER_TOLD))
     return signer[:4] + (rng.choice((("pwd",), ("pwd", "otp"), ("hwk",), ())), auth, False, at)
 
+def known(policy, everybody):
+    """Those of everybody whom the policy knows."""
+    compiled = Policy(policy, KEYS)
+    return [x for x in everybody if any(signed_by(pr, x) for pr in compiled.who.values())]
+
 def random_claims(rng):
-    if rng.random() < .4: return None
+    if rng.random() < .3: return None
     byte = rng.choice(["aa", "aa", "bb", "cc"])
     return (byte * 32, rng.choice([-2**63, -2**63, NOON - 300, NOON, NOON + 1]), rng.choice([2**63 - 1, 2**63 - 1, NOON + 300, NOON, NOON - 1]))
 
@@ -224,18 +231,18 @@ def random_room(rng, policy):
         out[q["id"]] = {n: rng.choice((T, T, T, U, F)) for n in names}
     return out
 
-def random_situation(rng, policy, pieces, everybody=signers(0)):
+def random_situation(rng, policy, friends, everybody=signers(0)):
     now = rng.choice(NOWS)
     # Whom the policy knows is likelier to sign, so that both answers are common.
     def some(n):
-        return tuple(dated(rng.choice(everybody), moment(rng, now), rng) for _ in range(n))
+        return tuple(dated(rng.choice(friends if friends and rng.random() < .7 else everybody), moment(rng, now), rng) for _ in range(n))
     s = dict(NOBODY, op=rng.choice(OPS * 4 + OTHER_OPS), now=now)
     s["key"] = rng.choice([None, key("11"), key("11"), key("22"), key("33"), key("44"), key("55"), key("66"), key("77")])
     if s["key"] and rng.random() < .2: s["ca"], s["san"] = (key("aa"),), ("dns:ci.example",)
     elif rng.random() < .1: s["ca"], s["san"] = (key(rng.choice(("aa", "ab"))),), ("dns:other.example", "uri:ci.example")
     s["claims"] = random_claims(rng)
-    s["requests"] = some(rng.choice((0, 0, 0, 1, 1, 2)))
-    if "guard" in pieces: s["approvals"] = some(rng.choice((0, 0, 1, 2, 3, 4, 6)))
+    s["requests"] = some(rng.choice((0, 0, 1, 1, 2, 3)))
+    s["approvals"] = some(rng.choice((0, 0, 1, 2, 3, 4, 6)))
     if s["approvals"] and rng.random() < .2:       # the same once more, later or earlier
         s["approvals"] += (dated(s["approvals"][0], moment(rng, now), rng),)
     if s["requests"] and rng.random() < .2:        # his own
@@ -247,7 +254,7 @@ def random_situation(rng, policy, pieces, everybody=signers(0)):
     s["vault"] = rng.choice((None, ("intel", ("site=a",)), ("amd", ("site=b", "site=a")), (None, ("site=b",)), ("intel", None), ("intel", ())))
     if s["op"] == "update_policy":
         s["changes"] = tuple(rng.sample(FIELDS, rng.randint(0, 2)))
-        if s["changes"] and "guard" in pieces and rng.random() < .3: s["changes"] += ("narrow",)
+        s["narrows"] = rng.random() < .3
     s["room"] = random_room(rng, policy)
     return s
 
