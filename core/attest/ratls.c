@@ -1,6 +1,6 @@
 #include "attest/ratls.h"
 
-#include "attest/cbor.h"
+#include "base/cbor.h"
 #include "attest/internal.h"
 
 #include <string.h>

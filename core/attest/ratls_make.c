@@ -1,7 +1,7 @@
 /* Writing what ratls.c reads. Keys of maps stand in the order of RFC 8949 4.2.1. */
 #include "attest/ratls.h"
 
-#include "attest/cbor.h"
+#include "base/cbor.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* Certificates with evidence, and the CBOR inside them. An item that our reader steps over ends
  * inside the input; a value it finds in a map is one item. */
-#include "attest/cbor.h"
+#include "base/cbor.h"
 #include "attest/ratls.h"
 #include "fuzz.h"
 

@@ -1,6 +1,6 @@
 /* What attestation does without a platform's chain: names, roots, profiles, CBOR, certificates that
  * carry evidence, session bindings, certificates against OpenSSL's reader. */
-#include "attest/cbor.h"
+#include "base/cbor.h"
 #include "attest/ratls.h"
 #include "attest/session.h"
 #include "attest/x509.h"

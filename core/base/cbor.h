@@ -1,11 +1,11 @@
-/* CBOR (RFC 8949) as evidence carries it: a strict reader over pl_rd and a small writer. Definite
- * lengths, shortest heads, no floats, no simple values but true, false and null; depth 8. Of its
- * own and not libcbor, because that builds a tree on the heap before a bound can be checked, and
- * accepts longer heads and duplicate keys. Marks the reader bad on any violation. */
-#ifndef PL_ATTEST_CBOR_H
-#define PL_ATTEST_CBOR_H
+/* CBOR (RFC 8949) as evidence and authenticators carry it: a strict reader over pl_rd and a small
+ * writer. Definite lengths, shortest heads, no floats, no simple values but true, false and null;
+ * depth 8. Of its own and not libcbor, because that builds a tree on the heap before a bound can be
+ * checked, and accepts longer heads and duplicate keys. Marks the reader bad on any violation. */
+#ifndef PL_BASE_CBOR_H
+#define PL_BASE_CBOR_H
 
-#include "base/base.h"
+#include "base/span.h"
 
 enum pl_cbor {
     PL_CBOR_UINT = 0,

@@ -1,4 +1,4 @@
-#include "attest/cbor.h"
+#include "base/cbor.h"
 
 #include <string.h>
 
