@@ -7,6 +7,7 @@ static bool may_list(const struct record *r, const struct pl_turn *t, const stru
     struct pl_caller who = {
         .client_spki_sha256 = t->peer.has_key ? t->peer.spki_sha256 : NULL,
         .claims = t->peer.claims,
+        .token = t->token.form ? &t->token : NULL,
         .now = env->now,
     };
     if (r->state == PL_STATE_PREPARED || pl_record_lapsed(r, env->now))

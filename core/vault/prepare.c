@@ -116,6 +116,7 @@ static struct pl_caller caller_of(const struct pl_turn *t, const struct pl_env *
     return (struct pl_caller){
         .client_spki_sha256 = t->peer.has_key ? t->peer.spki_sha256 : NULL,
         .claims = t->peer.claims,
+        .token = t->token.form ? &t->token : NULL,
         .request = t->proofs->request,
         .requests = t->requests,
         .approval = t->proofs->approval,
@@ -270,6 +271,8 @@ static pl_err prepare(struct pl_turn *t, const struct pl_env *env)
     t->change.attested = t->peer.claims != NULL;
     memcpy(t->change.claims, t->peer.claims_sha256, 32);
     pl_err e = digest_request(t, env);
+    if (e == PL_OK)
+        e = pl_turn_token(t, env);
     if (e == PL_OK)
         e = read_body(t, env, &m);
     if (e == PL_OK && t->call.op == PL_OP_CREATE)

@@ -127,6 +127,7 @@ struct pl_call {
     uint8_t handle[PL_HANDLE_BYTES];
     struct pl_span body;            /* borrowed until pl_turn_end */
     struct pl_span idempotency_key; /* empty: none */
+    struct pl_span authorization;   /* "Bearer TOKEN"; empty: none */
     uint64_t page;                  /* list: from this creation index on */
 };
 /* NO_ROUTE, METHOD; PATH_HANDLE when a handle is not 22 base64url digits. Fills op, handle, page.
@@ -137,6 +138,7 @@ PL_CHECKED pl_err pl_call_route(struct pl_call *out, struct pl_span method, stru
 struct pl_peer {
     bool has_key; /* a TLS client certificate */
     uint8_t spki_sha256[32];
+    uint8_t leaf_sha256[32];        /* of the certificate, DER: tokens are bound to it */
     const struct pl_claims *claims; /* of session-bound evidence; NULL: none */
     uint8_t claims_sha256[32];      /* of measurement, platform and trust, for the log */
 };

@@ -92,6 +92,7 @@ static pl_err begin(struct pl_conn *c, struct client *cl)
     cl->peer.has_key = peer->present;
     cl->not_after_s = peer->not_after_s;
     memcpy(cl->peer.spki_sha256, peer->spki_sha256, 32);
+    memcpy(cl->peer.leaf_sha256, peer->leaf_sha256, 32);
     return peer->present && peer->evidence ? judge(c, cl) : PL_OK;
 }
 

@@ -57,17 +57,23 @@ static void spki_b64u(struct world *w, char *out, const struct pl_priv *key)
 
 static void be_born(struct world *w)
 {
-    char owner[65], spki[256], text[2048];
+    char owner[65], spki[256], text[2048], issuer[PL_B64U_LEN(32) + 1];
     struct pl_config *cfg = NULL;
+    struct pl_pub pub = {.type = PL_PUB_NONE};
     struct pl_wr doc PL_CLEANUP(pl_wr_free) = pl_wr_heap(PL_CONFIG_BYTES);
     hex32(owner, w->owner_spki);
     spki_b64u(w, spki, &w->owner);
+    w->issuer = (struct pl_priv){PL_PUB_ED25519, {21}};
+    CHECK_OK(pl_priv_public(w->c, &pub, &w->issuer));
+    pl_b64u(issuer, pl_span(pub.raw, 32));
     snprintf(text, sizeof(text),
              "{\"pleiad_config\":1,\"serial\":1,\"name\":\"test\","
              "\"authority\":{\"at_least\":1,\"keys\":[\"%s\"]},"
              "\"create\":{\"allow\":[{\"kind\":\"key\",\"spki_sha256\":\"%s\"}]},"
+             "\"issuers\":[{\"issuer\":\"https://id.example\",\"audience\":\"pleiad\",\"keys\":[{"
+             "\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"%s\"}]}],"
              "\"time\":\"host\",\"witnesses\":{\"f\":0,\"list\":[]}}",
-             spki, owner);
+             spki, owner, issuer);
     CHECK_OK(pl_config_sign(w->c, &doc, pl_span_str(text), &w->owner, 1));
     CHECK_OK(pl_config_load(&cfg, w->c, pl_wr_span(&doc), NULL));
     if (cfg)
@@ -179,6 +185,7 @@ struct pl_peer world_peer(struct world *w, const struct pl_priv *key,
         memcpy(p.spki_sha256, spki, 32);
     if (claims)
         CHECK_OK(pl_peer_claims(w->c, &p, claims));
+    memset(p.leaf_sha256, 0x1e, sizeof(p.leaf_sha256));
     return p;
 }
 
@@ -215,7 +222,9 @@ pl_err world_call(struct world *w, const struct pl_peer *peer, const char *metho
                          .self = &w->self,
                          .secrets = &w->secrets,
                          .now = {w->now_s - 300, w->now_s + 300}};
-    struct pl_call call = {.body = pl_span_str(body), .idempotency_key = pl_span_str(idem)};
+    struct pl_call call = {.body = pl_span_str(body),
+                           .idempotency_key = pl_span_str(idem),
+                           .authorization = pl_span_str(w->authorization)};
     if (w->no_time)
         env.now = PL_TIME_UNKNOWN;
     test_fill(env.entropy, sizeof(env.entropy), ++w->seed * 1000003);

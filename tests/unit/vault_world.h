@@ -22,10 +22,12 @@ struct world {
     pl_err room; /* what the log says to room; PL_OK at first */
     struct pl_arena secrets;
     struct pl_priv owner, app, other; /* TLS keys; owner also signs */
+    struct pl_priv issuer;            /* "https://id.example", audience "pleiad" */
     uint8_t owner_spki[32], app_spki[32], other_spki[32];
     struct pl_claims app_claims, changed_claims; /* the app, and another build of it */
     int64_t now_s;
-    bool no_time; /* the clock failed */
+    bool no_time;              /* the clock failed */
+    const char *authorization; /* header of the calls that follow; NULL: none */
     uint64_t seed;
     struct pl_turn *turn;
     struct pl_wr body; /* the last answer */
