@@ -4,7 +4,7 @@ refusals(document) is the set of codes that are right for it; empty: it loads. A
 than one thing wrong may be refused for any of them."""
 import copy, json, re
 from model import DAYS, duration, seconds
-from world import A, B, COSE, GROUPS, KEYS, b64u, by_ca, by_key, gather, key, named, oidc, passkey, profile, tee
+from world import A, B, COSE, GROUPS, b64u, by_ca, by_key, gather, key, named, oidc, passkey, profile, spki, tee
 
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,31}$")
 OPERATIONS = """create activate import export sign verify wrap unwrap mac mac_verify derive describe list read_policy
@@ -63,7 +63,7 @@ class Reader:
         elif kind == "passkey":
             if self.members(p, ("kind", "rp_id", "origins", "credential_id", "public_key"), ("strict_counter",)):
                 self.few(p["origins"], 8)
-                if p["public_key"] not in KEYS: self.no("POLICY_VALUE")
+                if spki(p["public_key"]) is None: self.no("POLICY_VALUE")
         elif kind == "oidc":
             if self.members(p, ("kind", "issuer"), ("sub", "roles", "bare_bearer")):
                 if ("sub" in p) == ("roles" in p): self.no("JSON_UNKNOWN" if "sub" in p else "JSON_MISSING")
@@ -77,7 +77,7 @@ class Reader:
     def same(self, p):
         """What may not stand under two names."""
         if p["kind"] == "key": return [(p.get("spki_sha256"),)] if "spki_sha256" in p else [(p["ca_sha256"], p["san"])]
-        if p["kind"] == "passkey": return [(KEYS.get(p["public_key"]),)]
+        if p["kind"] == "passkey": return [(spki(p["public_key"]),)]
         if p["kind"] == "oidc": return [(p["issuer"], p["sub"])] if "sub" in p else []
         return []
 

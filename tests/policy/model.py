@@ -110,12 +110,12 @@ LOOKS = ("describe", "read_policy")
 class Policy:
     """A document with what its references name worked out once."""
 
-    def __init__(self, document, keys={}):
+    def __init__(self, document, spki=None):
         self.doc = document
         self.who = {f"{g}/{n}": dict(p) for g, ps in document["principals"].items() for n, p in ps.items()}
         for p in self.who.values():
             if p["kind"] == "passkey":
-                p["key"] = keys.get(p["public_key"])
+                p["key"] = spki(p["public_key"])
                 p["credential_id"] = base64.urlsafe_b64decode(p["credential_id"] + "==").decode()
         self.owners = [n for n in self.who if n.startswith("owner/")]
         self.quorum = document.get("owner_quorum", len(self.owners))
@@ -344,18 +344,22 @@ def evaluate(policy, s, order=None):
     return (value, f.charged(order) if value == T else "-") if order is not None else value
 
 class Window:
-    """One quota's count: a window begins with its first use, at the latest that it may be then."""
+    """One quota's count. A window begins with its first use, at the latest that it may be then: so
+    it needs a time."""
 
     def __init__(self, most, per):
         self.most, self.per, self.begin, self.used = most, per, None, 0
 
-    def room(self, now):
+    def over(self, now):
         lo, hi = spread(now)
-        if self.used < self.most or lo >= self.begin + self.per: return T
+        if hi == EVER[1]: return U
+        if self.begin is None or lo >= self.begin + self.per: return T
         return F if hi < self.begin + self.per else U
 
+    def room(self, now):
+        return T if 0 < self.used < self.most else self.over(now)
+
     def use(self, now):
-        lo, hi = spread(now)
-        if self.begin is None or lo >= self.begin + self.per:
-            self.begin, self.used = hi, 0
+        if self.over(now) == T:
+            self.begin, self.used = spread(now)[1], 0
         self.used += 1

@@ -13,15 +13,24 @@ P256 = ["5de28bfac401f34f4ec8df29bfcea417777685f2b916b009943bb941de22f0f48bd2e23
 ED25519 = ["f7e5ed74303c2fd488fabe365470a322d8ed144aa21dd20e725a8ff501537b28"]
 
 def cose():
-    """Public keys as passkeys carry them, with the digest of each as SubjectPublicKeyInfo."""
+    """Public keys as passkeys carry them."""
     for point in map(bytes.fromhex, P256):
-        yield (bytes.fromhex("a5010203262001215820") + point[:32] + bytes.fromhex("225820") + point[32:],
-               bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004") + point)
+        yield bytes.fromhex("a5010203262001215820") + point[:32] + bytes.fromhex("225820") + point[32:]
     for point in map(bytes.fromhex, ED25519):
-        yield (bytes.fromhex("a401010327200621 5820") + point, bytes.fromhex("302a300506032b6570032100") + point)
+        yield bytes.fromhex("a4010103272006215820") + point
 
-COSE = [(b64u(c), hashlib.sha256(spki).hexdigest()) for c, spki in cose()]
-KEYS = dict(COSE)
+def spki(text):
+    """The digest of such a key as SubjectPublicKeyInfo; None of what is none in this encoding."""
+    raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if len(raw) == 77 and raw[:10].hex() == "a5010203262001215820" and raw[42:45].hex() == "225820":
+        info = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004") + raw[10:42] + raw[45:]
+    elif len(raw) == 42 and raw[:10].hex() == "a4010103272006215820":
+        info = bytes.fromhex("302a300506032b6570032100") + raw[10:]
+    else:
+        return None
+    return hashlib.sha256(info).hexdigest()
+
+COSE = [(b64u(c), spki(b64u(c))) for c in cose()]
 RP, ORIGIN, OTHER = "vault.example", "https://vault.example", "https://evil.example"
 A, B = "https://id.example", "https://other.example"
 
@@ -216,7 +225,7 @@ def dated(signer, at, rng):
 
 def known(policy, everybody):
     """Those of everybody whom the policy knows."""
-    compiled = Policy(policy, KEYS)
+    compiled = Policy(policy, spki)
     return [x for x in everybody if any(signed_by(pr, x) for pr in compiled.who.values())]
 
 def random_claims(rng):
@@ -258,9 +267,18 @@ def random_situation(rng, policy, friends, everybody=signers(0)):
     s["room"] = random_room(rng, policy)
     return s
 
-def enumerated(policy, ops, people, ages):
+def signers_of(policy):
+    """Its managers, as signers, and one of them by another account of the same issuer."""
+    for p in policy["principals"]["managers"].values():
+        if p["kind"] == "passkey":
+            yield ("passkey", spki(p["public_key"]), p["rp_id"], base64.urlsafe_b64decode(p["credential_id"] + "==").decode(), p["origins"][0], 0)
+        elif p["kind"] == "oidc":
+            yield ("oidc", p["issuer"], p["sub"], (), (), 0, False, 0)
+    yield ("jws", key("9f"), 0)
+
+def enumerated(ops, clients, people, ages):
     """Every situation of a small domain: who asks, how old each of these people's approval is."""
-    for op, now, who, *given in itertools.product(ops, NOWS, [None, "11", "33", "44", "55", "77"], *[ages] * len(people)):
+    for op, now, who, *given in itertools.product(ops, NOWS, clients, *[ages] * len(people)):
         at = now[1] if abs(now[1]) < 2**62 else NOON
-        yield dict(NOBODY, op=op, now=now, key=key(who) if who else None,
+        yield dict(NOBODY, op=op, now=now, key=who,
                    approvals=tuple(p[:-1] + (at - a,) for p, a in zip(people, given) if a is not None))
