@@ -1,4 +1,6 @@
 /* pleiad policy: look at a policy offline, with the loader and the words that a vault uses. */
+#include "tools/policy_diff.h"
+#include "tools/home.h"
 #include "tools/policy_set.h"
 #include "platform/platform.h"
 
@@ -7,26 +9,29 @@
 static void free_crypto(struct pl_crypto **c) { pl_crypto_free(*c); }
 static void free_policy(struct pl_policy **p) { pl_policy_free(*p); }
 
-/* The policy of the file named by the argument. On failure the exit code, with the place and the
- * remedy said; -1 when *out holds it. */
-static int load(struct tool *t, struct pl_policy **out)
+static int compile(struct tool *t, const char *file, struct pl_span text, struct pl_policy **out)
 {
-    PL_CLEANUP(pl_wr_free) struct pl_wr text = pl_wr_heap(PL_POLICY_BYTES + 1);
     PL_CLEANUP(free_crypto) struct pl_crypto *c = NULL;
     struct pl_refusal why = {.pointer = ""};
-    char name[TOOL_PROFILE_NAME];
     *out = NULL;
-    int code = tool_policy_set(t, t->args[0], &text, name);
-    if (code >= 0)
-        return code;
     pl_err e = pl_crypto_new(&c);
     if (e != PL_OK)
-        return tool_fail(t, t->args[0], e);
-    e = pl_policy_load(out, c, pl_wr_span(&text), &why);
+        return tool_fail(t, file, e);
+    e = pl_policy_load(out, c, text, &why);
     if (e == PL_OK)
         return -1;
-    return tool_fail_with(t, t->args[0], e, "at %s: %s",
-                          why.pointer[0] ? why.pointer : "the document", why.text);
+    return tool_fail_with(t, file, e, "at %s: %s", why.pointer[0] ? why.pointer : "the document",
+                          why.text);
+}
+
+/* The policy of the file, with what --set puts into it. On failure the exit code, with the place
+ * and the remedy said; -1 when *out holds it. */
+static int load(struct tool *t, const char *file, struct pl_policy **out)
+{
+    PL_CLEANUP(pl_wr_free) struct pl_wr text = pl_wr_heap(PL_POLICY_BYTES + 1);
+    char name[TOOL_PROFILE_NAME];
+    int code = tool_policy_set(t, file, &text, name);
+    return code >= 0 ? code : compile(t, file, pl_wr_span(&text), out);
 }
 
 static pl_err print_check(const struct tool *t, const struct pl_policy *p)
@@ -56,7 +61,7 @@ static pl_err print_check(const struct tool *t, const struct pl_policy *p)
 static int check(struct tool *t)
 {
     PL_CLEANUP(free_policy) struct pl_policy *p = NULL;
-    int code = load(t, &p);
+    int code = load(t, t->args[0], &p);
     if (code >= 0)
         return code;
     pl_err e = print_check(t, p);
@@ -89,10 +94,27 @@ static pl_err print_sentences(const struct tool *t, const struct pl_policy *p)
 static int render(struct tool *t)
 {
     PL_CLEANUP(free_policy) struct pl_policy *p = NULL;
-    int code = load(t, &p);
+    int code = load(t, t->args[0], &p);
     if (code >= 0)
         return code;
     pl_err e = print_sentences(t, p);
+    return e == PL_OK ? TOOL_DONE : tool_fail(t, "output", e);
+}
+
+static int diff(struct tool *t)
+{
+    PL_CLEANUP(free_policy) struct pl_policy *was = NULL;
+    PL_CLEANUP(free_policy) struct pl_policy *is = NULL;
+    PL_CLEANUP(pl_wr_free) struct pl_wr text = {0};
+    pl_err e = tool_read(&text, t->args[0], PL_POLICY_BYTES);
+    if (e != PL_OK)
+        return tool_fail(t, t->args[0], e);
+    int code = compile(t, t->args[0], pl_wr_span(&text), &was);
+    if (code < 0)
+        code = load(t, t->args[1], &is);
+    if (code >= 0)
+        return code;
+    e = tool_policy_diff(t, was, is);
     return e == PL_OK ? TOOL_DONE : tool_fail(t, "output", e);
 }
 
@@ -115,5 +137,13 @@ const struct tool_cmd tool_policy[] = {
      .opts = set_opts,
      .example = "pleiad policy render examples/disk.json",
      .run = render},
+    {.verb = "diff",
+     .summary = "what the second policy changes about the first, and whether it only takes away",
+     .args = "OLD NEW",
+     .min_args = 2,
+     .max_args = 2,
+     .opts = set_opts,
+     .example = "pleiad policy diff examples/disk.json new.json",
+     .run = diff},
     {0},
 };

@@ -18,7 +18,8 @@ static void taken_apart(struct pl_crypto *c, struct pl_span in)
     if (e != PL_OK)
         return;
     struct pl_wr w PL_CLEANUP(pl_wr_free) = pl_wr_heap(2 * PL_CARRIER_MAX);
-    FUZZ_CHECK(pl_jcs_check(&w, k.statement) == PL_OK && (k.signer.type != PL_PUB_NONE) == (k.form == PL_CARRIER_JWS));
+    FUZZ_CHECK(pl_jcs_check(&w, k.statement) == PL_OK &&
+               (k.signer.type != PL_PUB_NONE) == (k.form == PL_CARRIER_JWS));
     if (pl_carrier_verify(c, &k, typ) != PL_OK)
         return;
     w.n = 0;

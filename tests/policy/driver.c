@@ -2,7 +2,10 @@
  *
  *   P <policy>   loads it: "ok GROUP/NAME ... | PROFILE ..." in the order of the bits of sets, or
  *                "no CODE POINTER"
- *   S WORD=VALUE ...   a situation, as a vault sees it before it asks any policy; see words[]
+ *   C <policy>   what it changes about the loaded one: "<narrows 0|1> <guards, a mask>", then for
+ *                each difference "-<pointer>" where it only takes away, else "+<pointer>"; as P
+ * when it does not load S WORD=VALUE ...   a situation, as a vault sees it before it asks any
+ * policy; see words[]
  *                "<A|D><T|F|U> <the principal that quotas count, or -> <rule or ->"
  *   Q MAX PER EARLIEST,LATEST ...   one quota, asked at each time and used when it has room:
  *                T, F or U each
@@ -16,7 +19,7 @@
  * lists are joined by "+".
  * It also checks what only C can see: with and without trace the answers are the same, and the
  * trace adds up to the value. */
-#include "policy/policy.h"
+#include "policy/change.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -76,6 +79,31 @@ static void load(char *text)
     say(" |");
     for (size_t i = 0; i < pl_policy_profiles(policy); i++)
         say(" %s", pl_policy_profile_name(policy, i));
+}
+
+static void difference(void *arg, const struct pl_difference *d)
+{
+    struct pl_wr *w = arg;
+    pl_wr_str(w, d->narrows ? " -" : " +");
+    pl_wr_str(w, d->pointer);
+}
+
+static void compare(const char *text)
+{
+    static char line[1 << 13];
+    struct pl_wr w = pl_wr_fixed(line, sizeof(line) - 1);
+    struct pl_policy *is = NULL;
+    struct pl_policy_change c;
+    struct pl_refusal why;
+    pl_err e = pl_policy_load(&is, crypto, pl_span_str(text), &why);
+    if (e == PL_OK && (!policy || pl_policy_change(&c, policy, is, difference, &w) != PL_OK))
+        bad(text);
+    line[w.n] = 0;
+    if (e == PL_OK)
+        say("%d %u%s", c.narrows, (unsigned)c.changes, line);
+    else
+        say("no %s %s %s", pl_code_name(pl_err_code(e)), why.pointer, why.text);
+    pl_policy_free(is);
 }
 
 /* ---- A situation ---------------------------------------------------------------------------- */
@@ -376,6 +404,8 @@ static void answer_to(char *line)
     answer[0] = '\0';
     if (line[0] == 'P')
         load(line + 2);
+    else if (line[0] == 'C')
+        compare(line + 2);
     else if (line[0] == 'Q')
         quota(line + 2);
     else
