@@ -1,6 +1,7 @@
 /* Principals of a policy's document: who is known by which name, and how he proves it. */
 #include "policy/internal.h"
 #include "policy/say.h"
+#include "policy/webauthn.h"
 
 #include <string.h>
 
@@ -119,7 +120,7 @@ static void load_public_key(struct load *l, struct pl_json *j, struct pl_princip
     size_t n = 0;
     if (!pl_json_b64u(j, cose, sizeof(cose), &n))
         return;
-    if (pl_sha256_one(l->c, pr->spki_sha256, pl_span(cose, n)) != PL_OK)
+    if (pl_cose_spki(l->c, pr->spki_sha256, pl_span(cose, n)) != PL_OK)
         pl_load_refuse(l->why, j, PL_FAIL(POLICY_VALUE),
                        "public_key is a COSE key in base64url: ES256, EdDSA, or RS256 of 2048 to "
                        "4096 bits");

@@ -1,5 +1,6 @@
 /* Statements, the vault's side. */
 #include "policy/statement_internal.h"
+#include "policy/webauthn.h"
 
 #include <string.h>
 
@@ -200,11 +201,34 @@ static pl_err by_key(struct pl_crypto *c, struct pl_statement *out, const struct
     return PL_OK;
 }
 
+/* The parts are decoded one behind the other. */
+static pl_err by_passkey(struct pl_crypto *c, struct pl_statement *out, const struct pl_carrier *k,
+                         const struct pl_proof_facts *f)
+{
+    (void)f;
+    struct pl_passkey_proof p;
+    const struct {
+        enum pl_carrier_part part;
+        struct pl_span *to;
+    } rows[] = {{PL_PART_AUTHENTICATOR, &p.authenticator_data},
+                {PL_PART_CLIENT, &p.client_data},
+                {PL_PART_CREDENTIAL, &p.credential_id},
+                {PL_PART_PUBLIC_KEY, &p.public_key},
+                {PL_PART_ASSERTION, &p.signature}};
+    size_t at = 0, n = 0;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++, at += n) {
+        uint8_t *room = out->proof + at;
+        PL_TRY(pl_unb64u(room, sizeof(out->proof) - at, &n, k->part[rows[i].part]));
+        *rows[i].to = pl_span(room, n);
+    }
+    return pl_webauthn_verify(c, &out->signer, &p, out->sha256);
+}
+
 static pl_err (*const prove[])(struct pl_crypto *c, struct pl_statement *out,
                                const struct pl_carrier *k, const struct pl_proof_facts *f) = {
     [PL_CARRIER_NONE] = NULL,
     [PL_CARRIER_JWS] = by_key,
-    [PL_CARRIER_PASSKEY] = NULL,
+    [PL_CARRIER_PASSKEY] = by_passkey,
     [PL_CARRIER_OIDC] = NULL,
 };
 
