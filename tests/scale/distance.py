@@ -1,6 +1,7 @@
 """Four vaults, each in a network of its own, a round trip of 40 ms away; then one, then two of them cut off. Needs
 root. The delay is the kernel's where it has netem, else a relay's (relay.py), which counts the round trips of each
-connection either way. They are what is asserted; times are printed. TAP.
+connection either way. They are what is asserted; times are printed. On a machine so busy that it works longer than
+that on a recovery, the vaults are as far away as that takes. TAP.
 
     distance.py [ROUND_TRIP_MS]"""
 import os
@@ -136,11 +137,12 @@ def far(x, t):
     r = x.app("split", K=str(K))
     t.ok(r["exit"] == 0, f"split {K} of {VAULTS}", r)
     near, _, burst = several(x, t, "no distance")
-    x.delay(RTT_MS)
-    ms, trips, _ = several(x, t, f"{RTT_MS} ms away", TRIPS)
+    x.rtt = max(RTT_MS, near[-1])
+    x.delay(x.rtt)
+    ms, trips, _ = several(x, t, f"{x.rtt} ms away", TRIPS)
     by = "the kernel" if x.kernel else "the relay"
     show(f"delay by {by}; recover {K} of {VAULTS}: {near[0]} to {near[-1]} ms without distance (work), {ms[0]} to {ms[-1]} ms "
-         f"at {RTT_MS} ms: {trips} x {RTT_MS} + {near[0]} = {trips * RTT_MS + near[0]}")
+         f"at {x.rtt} ms: {trips} x {x.rtt} + {near[0]} = {trips * x.rtt + near[0]}")
     show(f"a vault's handshake is at most {burst} bytes; {WINDOW} need no further round trip")
     t.ok(0 < burst <= WINDOW, "a handshake fits the first window of TCP", burst)
     again, trips, _ = several(x, t, "twice in one process", TRIPS + 1, REPEAT="2")
@@ -154,10 +156,11 @@ def apart(x, t):
     show(f"one of {VAULTS} cut off: {ms[0]} to {ms[-1]} ms, {trips} round trips")
     x.cut(1)
     start = time.monotonic()
-    r = x.app("recover", DEADLINE="2000")
+    deadline = max(2000, 8 * x.rtt)
+    r = x.app("recover", DEADLINE=str(deadline))
     named = {v["vault_id"]: v["why"] for v in r["vaults"] if v["why"]}
     gone = {v["id"] for v in x.vaults[:2]}
-    t.ok(r["error"] == "RECOVER_FEW" and r["ms"] >= 2000, "two cut off: an error, at the deadline", r)
+    t.ok(r["error"] == "RECOVER_FEW" and r["ms"] >= deadline, "two cut off: an error, at the deadline", r)
     t.ok(set(named) == gone and whys(r) <= {"", "NET_DEADLINE", "NET_CONNECT_TIME"}, "that names both and why", r)
     show(f"two cut off: {r['error']} after {r['ms']} ms ({time.monotonic() - start:.1f} s with the process), {sorted(named.values())}")
 

@@ -4,7 +4,8 @@
 
 DELAY_FILE: milliseconds of a round trip, read at each connection. The kernel answers a connection's first packet
 before this process sees it, so the first bytes wait for that round trip as well. A line of LOG is one answer:
-connection, round trips so far, bytes of the answer's largest burst. What is shorter than SHORT is an
+connection, round trips so far, bytes of the answer's largest burst. A turn is what was asked by somebody who had the
+answer before: what arrives here before that answer is there was not waiting for it. What is shorter than SHORT is an
 acknowledgement of HTTP/2 or a goodbye: nobody waits for it, and it is no turn."""
 import asyncio
 import sys
@@ -15,28 +16,34 @@ SHORT, TURN_START = 48, 1
 class Connection:
     def __init__(self, number, log):
         self.number, self.log = number, log
-        self.trips, self.asked, self.burst = TURN_START, False, 0
+        self.trips, self.burst = TURN_START, 0
+        self.has = {True: TURN_START, False: TURN_START}  # the turn of what has come to the vault (True), to the app
 
     def seen(self, asks, n):
+        """The turn that these bytes belong to, None where nobody waits for them."""
         if n < SHORT:
-            return
+            return None
         if asks:
-            self.asked = True
-            return
-        if self.asked:
-            self.trips, self.burst, self.asked = self.trips + 1, 0, False
+            return self.has[False] + 1
+        if self.has[True] > self.trips:
+            self.trips, self.burst = self.has[True], 0
         self.burst += n
         self.log.write(f"{self.number} {self.trips} {self.burst}\n")
         self.log.flush()
+        return self.trips
+
+    def came(self, asks, turn):
+        self.has[asks] = max(self.has[asks], turn or 0)
 
 
-async def late(queue, writer):
+async def late(queue, writer, connection, asks):
     """What was read, when it is due."""
     while True:
-        due, data = await queue.get()
+        due, turn, data = await queue.get()
         await asyncio.sleep(max(0, due - asyncio.get_running_loop().time()))
         if not data:
             break
+        connection.came(asks, turn)
         writer.write(data)
     try:
         writer.write_eof()
@@ -46,15 +53,15 @@ async def late(queue, writer):
 
 async def carry(reader, writer, connection, asks, delay_s, first_s):
     loop, queue = asyncio.get_running_loop(), asyncio.Queue()
-    task = loop.create_task(late(queue, writer))
+    task = loop.create_task(late(queue, writer, connection, asks))
     start = loop.time()
     while True:
         try:
             data = await reader.read(65536)
         except OSError:
             data = b""
-        connection.seen(asks, len(data))
-        queue.put_nowait((max(loop.time(), start + first_s) + delay_s, data))
+        turn = connection.seen(asks, len(data))
+        queue.put_nowait((max(loop.time(), start + first_s) + delay_s, turn, data))
         if not data:
             break
     await task

@@ -547,7 +547,7 @@ static const char *many(unsigned issuers, unsigned keys)
     static char json[32768];
     struct pl_wr w = pl_wr_fixed(json, sizeof(json) - 1);
     for (unsigned i = 0; i < issuers; i++) {
-        char name[8];
+        char name[12];
         snprintf(name, sizeof(name), "%u", i);
         pl_wr_str(&w, i ? "," : "[");
         pl_wr_str(&w, "{\"issuer\":\"https://");
