@@ -390,14 +390,18 @@ static struct pl_decision decide(const struct sum *s, enum pl_basis basis)
     return d;
 }
 
+uint64_t pl_facts_is(const struct pl_facts *f)
+{
+    bool reads = f->op == PL_OP_DESCRIBE || f->op == PL_OP_READ_POLICY;
+    return f->is | (reads ? f->bare : 0);
+}
+
 struct pl_decision pl_policy_evaluate(const struct pl_policy *p, const struct pl_facts *f,
                                       struct pl_trace *trace)
 {
-    struct eval e = {.p = p, .f = f, .trace = trace, .now = f->now, .is = f->is};
+    struct eval e = {.p = p, .f = f, .trace = trace, .now = f->now, .is = pl_facts_is(f)};
     if (f->now.earliest_s > f->now.latest_s)
         e.now = PL_TIME_UNKNOWN;
-    if (f->op == PL_OP_DESCRIBE || f->op == PL_OP_READ_POLICY)
-        e.is |= f->bare;
     if (trace)
         *trace = (struct pl_trace){.basis = PL_FALSE};
     enum pl_basis basis;

@@ -381,7 +381,8 @@ static void must_be(struct claims *k)
         pl_b64u(k->nonce, pl_span(w->statement_sha256, 32));
     if (w->certificate_sha256)
         pl_b64u(k->holder, pl_span(w->certificate_sha256, 32));
-    pl_hex(k->vault, pl_span(w->vault_id, 32));
+    if (w->vault_id)
+        pl_hex(k->vault, pl_span(w->vault_id, 32));
 }
 
 pl_err pl_jwt_verify(struct pl_crypto *c, struct pl_signer *out, const struct pl_issuers *pinned,

@@ -69,8 +69,8 @@ void pl_issuers_free(struct pl_issuers *i); /* its content */
 struct pl_token_binding {
     const uint8_t *statement_sha256;   /* NULL: no statement, the connection's own token */
     const uint8_t *certificate_sha256; /* of the TLS client's certificate; NULL: none */
-    const uint8_t *vault_id;
-    struct pl_wr *text; /* a fixed writer, in which the signer's strings stay */
+    const uint8_t *vault_id;           /* NULL: for a statement */
+    struct pl_wr *text;                /* a fixed writer, in which the signer's strings stay */
 };
 
 /* The signer that the token proves: form, authenticator, issuer, iss (borrowed from pinned), sub,

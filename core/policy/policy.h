@@ -259,6 +259,9 @@ struct pl_facts {
  * unknown. Neither a grant nor an approval makes anybody a principal. */
 void pl_policy_facts(struct pl_facts *out, const struct pl_policy *p, const struct pl_caller *who);
 
+/* Whom the caller counts as for this operation: by a bare token too where these are good. */
+uint64_t pl_facts_is(const struct pl_facts *f);
+
 /* ---- Deciding ------------------------------------------------------------------------------- */
 
 enum pl_verdict { PL_DENY = 0, PL_ALLOW };

@@ -65,7 +65,7 @@ enum {
     PL_STATEMENT_BYTES = 8 * 1024, /* a carrier */
     PL_STATEMENT_TARGETS = 32,
     PL_STATEMENT_DISPLAY = 1024,
-    PL_PROOF_BYTES = 3 * 1024, /* of a passkey's proof, decoded */
+    PL_PROOF_BYTES = 3 * 1024, /* of a passkey's proof, decoded; what a signer keeps of a token */
     PL_NONCE_BYTES = 16,
     PL_GRANT_ID_BYTES = 16,
     PL_HANDLE_BYTES = 16,

@@ -1,4 +1,5 @@
 /* Statements, the vault's side. */
+#include "policy/jwt.h"
 #include "policy/statement_internal.h"
 #include "policy/webauthn.h"
 
@@ -224,12 +225,22 @@ static pl_err by_passkey(struct pl_crypto *c, struct pl_statement *out, const st
     return pl_webauthn_verify(c, &out->signer, &p, out->sha256);
 }
 
+static pl_err by_token(struct pl_crypto *c, struct pl_statement *out, const struct pl_carrier *k,
+                       const struct pl_proof_facts *f)
+{
+    static const struct pl_issuers nobody;
+    struct pl_wr text = pl_wr_fixed(out->proof, sizeof(out->proof));
+    struct pl_token_binding want = {.statement_sha256 = out->sha256, .text = &text};
+    return pl_jwt_verify(c, &out->signer, f->issuers ? f->issuers : &nobody, k->part[PL_PART_TOKEN],
+                         &want, f->now);
+}
+
 static pl_err (*const prove[])(struct pl_crypto *c, struct pl_statement *out,
                                const struct pl_carrier *k, const struct pl_proof_facts *f) = {
     [PL_CARRIER_NONE] = NULL,
     [PL_CARRIER_JWS] = by_key,
     [PL_CARRIER_PASSKEY] = by_passkey,
-    [PL_CARRIER_OIDC] = NULL,
+    [PL_CARRIER_OIDC] = by_token,
 };
 
 static pl_err verify(struct pl_crypto *c, struct pl_statement *out, struct pl_span text,

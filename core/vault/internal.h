@@ -246,9 +246,6 @@ void pl_prepare_list(struct pl_turn *t, const struct pl_env *env);
 PL_CHECKED pl_err pl_commit_list(struct pl_vault *v, struct pl_turn *t, const struct pl_log *log,
                                  uint64_t *out_wait);
 
-enum { TURN_TEXT = 16 * 1024 }; /* of all tokens of a request: names and roles */
-/* Makes t->text ready for pl_token_binding. */
-PL_CHECKED pl_err pl_turn_text(struct pl_turn *t);
 /* t->token, from the header of the request; nobody's where there is none. JWT_*,
  * STATEMENT_STRANGER, UNBORN. */
 PL_CHECKED pl_err pl_turn_token(struct pl_turn *t, const struct pl_env *env);
@@ -268,10 +265,10 @@ struct pl_turn {
     struct proofs {
         struct pl_statement statement[PL_STATEMENTS_MAX];
         struct pl_signer request[PL_STATEMENTS_MAX], approval[PL_STATEMENTS_MAX];
+        uint8_t token[PL_PROOF_BYTES]; /* strings of the connection's */
     } * proofs; /* as many of each as said above; not cleared for each turn, being 100 KiB */
     uint8_t consent[PL_STATEMENTS_MAX][32];
     struct pl_signer token;           /* the connection's; its form NONE: there is none */
-    struct pl_wr text;                /* what signers by token borrow; .p NULL: none did */
     const struct pl_statement *grant; /* among the statements, that covers; NULL: none */
     uint8_t *sealed;
     size_t sealed_n;

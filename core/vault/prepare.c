@@ -11,7 +11,8 @@ static pl_err read_statements(struct pl_turn *t, struct pl_crypto *c, const stru
 {
     PL_REQUIRE(in->n == 0 || t->peer.has_key, STATEMENT_STRANGER);
     PL_REQUIRE(in->n <= PL_STATEMENTS_MAX, STATEMENT_COUNT);
-    const struct pl_proof_facts facts = {.now = t->change.now};
+    const struct pl_proof_facts facts = {.issuers = t->config ? &t->config->issuers : NULL,
+                                         .now = t->change.now};
     for (; t->statements < in->n; t->statements++)
         PL_TRY(pl_statement_verify(c, &t->proofs->statement[t->statements], in->v[t->statements],
                                    &facts));
@@ -238,7 +239,7 @@ static void name_principals(struct pl_turn *t)
     uint64_t approvers = 0;
     for (unsigned i = 0; i < t->facts.approvals; i++)
         approvers |= t->facts.approval[i].who;
-    t->change.principals = names(t->principals, t->policy->policy, t->facts.is);
+    t->change.principals = names(t->principals, t->policy->policy, pl_facts_is(&t->facts));
     t->change.approvers = names(t->approvers, t->policy->policy, approvers);
 }
 
@@ -293,7 +294,7 @@ static pl_err prepare(struct pl_turn *t, const struct pl_env *env)
     t->facts.consent |= t->consented;
     name_principals(t);
     bool hidden = !t->record || (t->record->state == PL_STATE_PREPARED && !t->creator);
-    t->principal = !hidden && (t->facts.is || t->creator);
+    t->principal = !hidden && (pl_facts_is(&t->facts) || t->creator);
     return e;
 }
 

@@ -1,19 +1,6 @@
 /* Tokens of OpenID Connect issuers that come with a request. */
 #include "vault/internal.h"
 
-#include <stdlib.h>
-
-/* Where the strings of all signers of this turn stay. */
-pl_err pl_turn_text(struct pl_turn *t)
-{
-    if (t->text.p)
-        return PL_OK;
-    void *room = malloc(TURN_TEXT);
-    PL_REQUIRE(room, NO_MEMORY);
-    t->text = pl_wr_fixed(room, TURN_TEXT);
-    return PL_OK;
-}
-
 /* RFC 6750: `Bearer`, in any case (RFC 9110 11.1), one space, the token. */
 static pl_err bearer(struct pl_span header, struct pl_span *out)
 {
@@ -34,9 +21,8 @@ pl_err pl_turn_token(struct pl_turn *t, const struct pl_env *env)
     PL_REQUIRE(t->peer.has_key, STATEMENT_STRANGER);
     PL_REQUIRE(t->config, UNBORN);
     PL_TRY(bearer(t->call.authorization, &token));
-    PL_TRY(pl_turn_text(t));
-    struct pl_token_binding want = {.certificate_sha256 = t->peer.leaf_sha256,
-                                    .vault_id = env->self->vault_id,
-                                    .text = &t->text};
+    struct pl_wr text = pl_wr_fixed(t->proofs->token, sizeof(t->proofs->token));
+    struct pl_token_binding want = {
+        .certificate_sha256 = t->peer.leaf_sha256, .vault_id = env->self->vault_id, .text = &text};
     return pl_jwt_verify(env->crypto, &t->token, &t->config->issuers, token, &want, env->now);
 }

@@ -76,8 +76,6 @@ void pl_turn_end(struct pl_vault *v, struct pl_turn *t)
     t->config = NULL;
     free(t->sealed);
     t->sealed = NULL;
-    free(t->text.p);
-    t->text.p = NULL;
 }
 
 /* Codes that tell only what the caller itself sent, or what is the same for everybody. */

@@ -1,4 +1,5 @@
-/* Tokens of the connection: what comes with a request in `Authorization`. */
+/* Tokens of OpenID Connect issuers at a vault: what comes with a request in `Authorization`, and
+ * what proves a statement. */
 #include "vault_world.h"
 
 #include <stdio.h>
@@ -93,6 +94,105 @@ TEST(a_stranger_makes_the_vault_verify_nothing_and_learns_nothing)
     CHECK_ERR(describe(&other, "/v1/keys/AAAAAAAAAAAAAAAAAAAAAA", bearer(&w.other, alice)),
               JWT_SIGNATURE);
     CHECK(w.told.code == PL_E_DENIED && w.told.hidden);
+    world_close(&w);
+}
+
+/* Alice may export; carol's and any reader's token may be bare. */
+static void with_managers(void)
+{
+    world_make(&w);
+    w.principals = ",\"managers\":{\"alice\":{\"kind\":\"oidc\",\"issuer\":\"https://id.example\","
+                   "\"sub\":\"alice\"}},\"auditors\":{\"carol\":{\"kind\":\"oidc\",\"issuer\":"
+                   "\"https://id.example\",\"sub\":\"carol\",\"bare_bearer\":true},\"readers\":{"
+                   "\"kind\":\"oidc\",\"issuer\":\"https://id.example\",\"roles\":[\"a\",\"b\"],"
+                   "\"bare_bearer\":true}}";
+    w.rules = ",{\"id\":\"hand\",\"allow\":[\"export\",\"describe\"],\"to\":[\"managers/*\","
+              "\"auditors/*\"]}";
+    world_birth(&w);
+}
+
+static pl_err export(const struct pl_peer *who, const char *path, const char *body)
+{
+    return world_call(&w, who, "POST", world_join(path, "/export"), body, NULL);
+}
+
+TEST(who_a_bare_token_is_and_what_it_may)
+{
+    static const char carol[] = "\"sub\":\"carol\",\"aud\":\"pleiad\"";
+    static const char reader[] = "\"sub\":\"x\",\"aud\":\"pleiad\",\"roles\":[\"b\",\"c\",\"a\"]";
+    static const char half[] = "\"sub\":\"x\",\"aud\":\"pleiad\",\"roles\":[\"b\",\"c\"]";
+    with_managers();
+    struct pl_peer other = world_peer(&w, &w.other, NULL);
+    const char *path = world_active(&w, 5, 100);
+    CHECK_ERR(describe(&other, path, NULL), DENIED);
+    CHECK_OK(describe(&other, path, bearer(&w.issuer, carol)));
+    CHECK_OK(describe(&other, path, bearer(&w.issuer, reader)));
+    CHECK_ERR(describe(&other, path, bearer(&w.issuer, half)), DENIED);
+    CHECK_ERR(describe(&other, path, bearer(&w.issuer, alice)), DENIED); /* not bare_bearer */
+    w.authorization = bearer(&w.issuer, carol);
+    CHECK(export(&other, path, "") != PL_OK);
+    w.authorization = NULL;
+    world_close(&w);
+}
+
+TEST(a_held_token_makes_its_holder_a_principal_here)
+{
+    char claims[512], vault[65], leaf[PL_B64U_LEN(32) + 1];
+    with_managers();
+    struct pl_peer other = world_peer(&w, &w.other, NULL);
+    const char *path = world_active(&w, 5, 100);
+    pl_hex(vault, PL_ARR(w.self.vault_id));
+    pl_b64u(leaf, PL_ARR(other.leaf_sha256));
+    snprintf(claims, sizeof(claims),
+             "\"sub\":\"alice\",\"aud\":[\"%s\",\"pleiad\"],\"cnf\":{\"x5t#S256\":\"%s\"}", vault,
+             leaf);
+    w.authorization = bearer(&w.issuer, claims);
+    CHECK_OK(export(&other, path, ""));
+    w.self.vault_id[0] ^= 1; /* at another vault of the same configuration it is bare */
+    CHECK(export(&other, path, "") != PL_OK);
+    w.self.vault_id[0] ^= 1;
+    w.authorization = NULL;
+    CHECK(export(&other, path, "") != PL_OK);
+    world_close(&w);
+}
+
+/* A request for this act, proved by a token for `said`; static. */
+static const char *proved(const char *statement, const char *said, const struct pl_priv *by,
+                          const char *sub)
+{
+    static char out[PL_STATEMENT_BYTES + 64];
+    char claims[512], nonce[PL_B64U_LEN(32) + 1];
+    uint8_t digest[32];
+    CHECK_OK(pl_sha256_one(w.c, digest, pl_span_str(said)));
+    pl_b64u(nonce, PL_ARR(digest));
+    snprintf(claims, sizeof(claims), "\"sub\":\"%s\",\"aud\":\"pleiad\",\"nonce\":\"%s\"", sub,
+             nonce);
+    snprintf(out, sizeof(out),
+             "{\"statements\":[{\"proof\":{\"oidc\":{\"token\":\"%s\"}},\"statement\":%s}]}",
+             bearer(by, claims) + 7, statement);
+    return out;
+}
+
+TEST(a_statement_is_proved_by_a_token_made_for_it_alone)
+{
+    char s[PL_STATEMENT_BYTES], second[PL_STATEMENT_BYTES];
+    with_managers();
+    struct pl_peer other = world_peer(&w, &w.other, NULL);
+    const char *path = world_active(&w, 1, 100);
+    struct pl_act act = world_act(&w, path, PL_OP_EXPORT, 1);
+    snprintf(s, sizeof(s), "%s", world_signed(&w, PL_TYP_REQUEST, &act, w.other_spki, NULL));
+    snprintf(second, sizeof(second), "%s",
+             world_signed(&w, PL_TYP_REQUEST, &act, w.other_spki, NULL));
+    CHECK_ERR(export(&other, path, proved(s, second, &w.issuer, "alice")), JWT_NONCE);
+    CHECK_ERR(export(&other, path, proved(s, s, &w.other, "alice")), JWT_SIGNATURE);
+    CHECK_ERR(export(&other, path, proved(s, s, &w.issuer, "bob")), DENIED);
+    act.vault_id[0] ^= 1; /* what is for another vault */
+    snprintf(second, sizeof(second), "%s",
+             world_signed(&w, PL_TYP_REQUEST, &act, w.other_spki, NULL));
+    CHECK_ERR(export(&other, path, proved(second, second, &w.issuer, "alice")), STATEMENT_TARGET);
+    w.now_s += 301; /* the statement holds, the token's issuer is a clock ahead no more */
+    CHECK_OK(export(&other, path, proved(s, s, &w.issuer, "alice")));
+    CHECK_ERR(export(&other, path, proved(s, s, &w.issuer, "alice")), STATEMENT_SPENT);
     world_close(&w);
 }
 

@@ -146,14 +146,15 @@ const char *world_policy(struct world *w, uint8_t salt)
     pl_b64u(salted, PL_ARR(bytes));
     hex32(owner, w->owner_spki);
     hex32(app, w->app_claims.sgx.mrenclave);
-    snprintf(text, sizeof(text),
-             "{\"pleiad_policy\":1,\"salt\":\"%s\",\"principals\":{\"owner\":{\"me\":{\"kind\":"
-             "\"key\",\"spki_sha256\":\"%s\"}},\"apps\":{\"app\":{\"kind\":\"tee\",\"profiles\":["
-             "\"v1\"]}}},\"profiles\":{\"v1\":{\"tee\":\"sim-sgx\",\"measurements\":{\"mrenclave\":"
-             "[\"%s\"]},\"platforms\":\"any\"}},\"operations\":[{\"id\":\"boot\",\"allow\":["
-             "\"export\"],\"to\":[\"apps/app\"]},{\"id\":\"look\",\"allow\":[\"describe\",\"list\","
-             "\"read_policy\"],\"to\":[\"owner/*\"]}]}",
-             salted, owner, app);
+    snprintf(
+        text, sizeof(text),
+        "{\"pleiad_policy\":1,\"salt\":\"%s\",\"principals\":{\"owner\":{\"me\":{\"kind\":"
+        "\"key\",\"spki_sha256\":\"%s\"}},\"apps\":{\"app\":{\"kind\":\"tee\",\"profiles\":["
+        "\"v1\"]}}%s},\"profiles\":{\"v1\":{\"tee\":\"sim-sgx\",\"measurements\":{\"mrenclave\":"
+        "[\"%s\"]},\"platforms\":\"any\"}},\"operations\":[{\"id\":\"boot\",\"allow\":["
+        "\"export\"],\"to\":[\"apps/app\"]},{\"id\":\"look\",\"allow\":[\"describe\",\"list\","
+        "\"read_policy\"],\"to\":[\"owner/*\"]}%s]}",
+        salted, owner, w->principals ? w->principals : "", app, w->rules ? w->rules : "");
     return text;
 }
 
@@ -294,7 +295,10 @@ const char *world_signed(struct world *w, enum pl_typ typ, const struct pl_act *
     test_fill(fill, sizeof(fill), ++w->seed);
     CHECK_OK(pl_target(w->c, target[0], d.typ, d.nonce, act));
     CHECK_OK(pl_statement_build(&s, w->c, &d, fill));
-    CHECK_OK(pl_statement_sign(&out, w->c, pl_wr_span(&s), signer));
+    if (signer)
+        CHECK_OK(pl_statement_sign(&out, w->c, pl_wr_span(&s), signer));
+    else
+        pl_wr_bytes(&out, pl_wr_span(&s));
     pl_policy_free(p);
     text[out.n] = 0;
     return text;

@@ -26,8 +26,9 @@ struct world {
     uint8_t owner_spki[32], app_spki[32], other_spki[32];
     struct pl_claims app_claims, changed_claims; /* the app, and another build of it */
     int64_t now_s;
-    bool no_time;              /* the clock failed */
-    const char *authorization; /* header of the calls that follow; NULL: none */
+    bool no_time;                   /* the clock failed */
+    const char *principals, *rules; /* more of them in policies: text behind theirs; NULL: none */
+    const char *authorization;      /* header of the calls that follow; NULL: none */
     uint64_t seed;
     struct pl_turn *turn;
     struct pl_wr body; /* the last answer */
