@@ -73,11 +73,18 @@ static pl_err add_root(struct pl_app *app, const struct pl_root_file *r, struct 
 static pl_err load_trust(struct pl_app *app, const struct pl_app_config *cfg)
 {
     const char *bad = "";
+    struct pl_trust_set *trust;
     app->roots = *pl_roots_builtin();
+    if (cfg->collateral) {
+        app->collateral = strdup(cfg->collateral);
+        PL_REQUIRE(app->collateral, NO_MEMORY);
+        app->collateral_mark = pl_collateral_mark(app->collateral);
+    }
     PL_REQUIRE(cfg->roots <= PL_ROOTS_MAX, ROOTS_FULL);
     for (size_t i = 0; i < cfg->roots; i++)
         PL_TRY(add_root(app, &cfg->root[i], &app->root_mem[i]));
-    pl_err e = pl_trust_load(&app->trust, app->crypto, &app->roots, cfg->collateral, &bad);
+    pl_err e = pl_trust_load(&trust, app->crypto, &app->roots, cfg->collateral, &bad);
+    app->trust = trust;
     if (e != PL_OK)
         pl_app_say(app, bad ? bad : "", "");
     return e;
@@ -217,6 +224,7 @@ void pl_app_close(struct pl_app *app)
     pl_crypto_free(app->crypto);
     pl_locked_unmap(&app->locked);
     free(app->owner_file);
+    free(app->collateral);
     free(app);
 }
 

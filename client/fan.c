@@ -28,6 +28,11 @@ void pl_fan_place(struct pl_fan *f, size_t i, const struct pl_place *p)
     memcpy(vc->seen->endpoint, p->endpoint, sizeof(p->endpoint));
 }
 
+static bool undecided(const struct pl_vc *vc)
+{
+    return vc->state != PL_VC_IDLE && vc->state != PL_VC_DONE && vc->state != PL_VC_FAILED;
+}
+
 /* The first that waits for our evidence. */
 static struct pl_vc *first_waiting(const struct pl_fan *f)
 {
@@ -37,11 +42,21 @@ static struct pl_vc *first_waiting(const struct pl_fan *f)
     return NULL;
 }
 
+/* When a step has something to do although nothing came. */
+static int64_t next_ms(const struct pl_fan *f)
+{
+    int64_t next = f->wake_ms && f->wake_ms < f->deadline_ms ? f->wake_ms : f->deadline_ms;
+    for (size_t i = 0; i < f->n; i++)
+        if (f->vc[i].state == PL_VC_WAIT && f->vc[i].due_ms < next)
+            next = f->vc[i].due_ms;
+    return next;
+}
+
 size_t pl_fan_poll(struct pl_fan *f, struct pollfd *fds, size_t cap, int *out_timeout_ms)
 {
     pl_kept_drop(f->app); /* it counts links: those that this call has no use for */
     size_t n = pl_client_poll(f->app->loop, fds, cap, out_timeout_ms);
-    int64_t left = f->deadline_ms - pl_now_ms();
+    int64_t left = next_ms(f) - pl_now_ms();
     int most = left < 0 || first_waiting(f) ? 0 : left > 60000 ? 60000 : (int)left + 1;
     if (*out_timeout_ms < 0 || *out_timeout_ms > most)
         *out_timeout_ms = most;
@@ -59,6 +74,7 @@ static pl_err send_session(struct pl_vc *vc, struct pl_span body)
                                  .content_type = PL_LIT("application/json"),
                                  .body = body};
     vc->state = PL_VC_BINDING;
+    vc->moved_ms = pl_now_ms();
     return pl_link_request(vc->link, &stream, &r, left > 1 ? (unsigned)left : 1);
 }
 
@@ -96,21 +112,29 @@ static void bind_one(struct pl_fan *f)
 
 /* ---- the loop ---- */
 
-static bool undecided(const struct pl_vc *vc)
+static void go_on(struct pl_fan *f)
 {
-    return vc->state != PL_VC_IDLE && vc->state != PL_VC_DONE && vc->state != PL_VC_FAILED;
+    for (size_t i = 0; i < f->n; i++)
+        if (f->vc[i].state == PL_VC_WAIT && pl_now_ms() >= f->vc[i].due_ms)
+            pl_vc_go_on(&f->vc[i]);
+}
+
+static void give_up(struct pl_vc *vc)
+{
+    pl_vc_fail(vc, vc->state == PL_VC_WAIT ? vc->wait_why : PL_FAIL(NET_DEADLINE));
 }
 
 void pl_fan_step(struct pl_fan *f)
 {
     pl_kept_drop(f->app);
+    go_on(f);
     pl_client_step(f->app->loop);
     bind_one(f);
     if (pl_now_ms() < f->deadline_ms)
         return;
     for (size_t i = 0; i < f->n; i++)
         if (undecided(&f->vc[i]))
-            pl_vc_fail(&f->vc[i], PL_FAIL(NET_DEADLINE));
+            give_up(&f->vc[i]);
 }
 
 bool pl_fan_settled(const struct pl_fan *f)
@@ -141,6 +165,8 @@ void pl_fan_close(struct pl_fan *f)
             pl_link_close(vc->link);
         pl_wr_free(&vc->body);
     }
+    if (f->n) /* also for links that were abandoned */
+        pl_client_step(f->app->loop);
     while (f->n && still_open(f)) /* closing needs no peer: this ends */
         pl_client_step(f->app->loop);
     free(f->vc);

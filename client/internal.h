@@ -26,6 +26,7 @@ enum {
     PL_QUOTE_MS = 10000,
     PL_RECOVER_MS = 5000,
     PL_SPLIT_MS = 15000,
+    PL_HEDGE_MS = 1500, /* so long a silent candidate is waited for, where enough others answered */
     PL_ANCHOR_PROFILES = 8,
     PL_DESCRIPTOR_MAX = 1400 * 1024, /* the file */
     PL_NAME_MAX = 128,
@@ -37,7 +38,9 @@ struct pl_app {
     struct pl_tee_files measured;
     struct pl_roots roots;
     struct pl_wr root_mem[PL_ROOTS_MAX];
-    struct pl_trust_set *trust;
+    struct pl_trust_set *_Atomic trust;
+    char *collateral; /* the folder it comes from; NULL: none */
+    uint64_t collateral_mark;
     struct pl_chain_cache chains;
     struct pl_locked locked; /* key of the channel, then `secrets` */
     struct pl_arena secrets;
@@ -54,6 +57,9 @@ struct pl_app {
     char detail[512];
 };
 
+/* What the folder of collateral holds now, if that changed; then no older connection is used. */
+void pl_app_renew(struct pl_app *app);
+uint64_t pl_collateral_mark(const char *dir); /* differs when a file in it was written since */
 struct pl_interval pl_app_now(void);
 struct pl_interval pl_app_tls_now(void *unused); /* the same, as channels ask for it */
 void pl_app_say(struct pl_app *app, const char *what, const char *more);
@@ -95,6 +101,7 @@ enum pl_vc_state {
     PL_VC_BINDING, /* asked for the vault's */
     PL_VC_READY,   /* secrets may be sent */
     PL_VC_ASKED,
+    PL_VC_WAIT, /* begins anew, or asks again, when it is due */
     PL_VC_DONE,
     PL_VC_FAILED,
 };
@@ -106,6 +113,12 @@ struct pl_vc {
     struct pl_place place;
     struct pl_link *link; /* NULL: closed */
     int64_t born_ms;      /* when that began */
+    int64_t moved_ms;     /* when it last came further */
+    int64_t due_ms;       /* WAIT: until then */
+    pl_err wait_why;      /* WAIT: what for */
+    bool kept;            /* the link is of an earlier call */
+    bool anew;            /* a second connection was made: there is no third for the same reason */
+    bool repeat;          /* what was asked is asked again as soon as it is bound */
     enum pl_vc_state state;
     struct pl_session_state session;
     size_t profile;                  /* of the anchor, that it satisfies */
@@ -123,6 +136,7 @@ void pl_vc_ready(struct pl_vc *vc); /* bound both ways */
 typedef pl_err pl_vc_reader(struct pl_vc *vc, struct pl_api_in *in);
 /* The reader says whether the answer is good; its scratch is locked. Then done, or failed. */
 void pl_vc_take(struct pl_vc *vc, struct pl_span body, pl_vc_reader *reader);
+void pl_vc_go_on(struct pl_vc *vc);            /* WAIT is over */
 void pl_vc_done(struct pl_vc *vc);             /* the answer is good */
 void pl_vc_fail(struct pl_vc *vc, pl_err why); /* closes; the first reason stays */
 
@@ -135,7 +149,8 @@ PL_CHECKED pl_err pl_vc_accept(struct pl_vc *vc, const struct pl_claims *claims)
 bool pl_kept_put(struct pl_vc *vc);
 /* Takes one to this place that the fan's anchor accepts. */
 bool pl_kept_take(struct pl_vc *vc, const struct pl_link_events *events);
-void pl_kept_drop(struct pl_app *app); /* closes all; also before a loop that counts its links */
+void pl_kept_drop(struct pl_app *app);   /* closes all; also before a loop that counts its links */
+void pl_link_abandon(struct pl_link *l); /* closes it; nobody is told */
 
 /* ---- many vaults ---- */
 
@@ -154,6 +169,7 @@ struct pl_fan {
     size_t n;
     struct pl_vc *vc;
     int64_t start_ms, deadline_ms; /* monotonic */
+    int64_t wake_ms;               /* a step has something to do then; 0: nothing */
 };
 PL_CHECKED pl_err pl_fan_open(struct pl_fan *f, struct pl_app *app, size_t n);
 void pl_fan_place(struct pl_fan *f, size_t i, const struct pl_place *p);

@@ -43,6 +43,16 @@ static void on_closed(struct pl_link *l, pl_err why)
 
 static const struct pl_link_events idle = {on_established, on_response, on_closed};
 
+static void on_gone(struct pl_link *l, pl_err why) { (void)l, (void)why; }
+
+static const struct pl_link_events abandoned = {on_established, on_response, on_gone};
+
+void pl_link_abandon(struct pl_link *l)
+{
+    pl_link_hand_over(l, &abandoned, NULL);
+    pl_link_close(l);
+}
+
 bool pl_kept_put(struct pl_vc *vc)
 {
     if (!vc->link || vc->state != PL_VC_DONE || pl_session_bound(&vc->session) != PL_OK)
@@ -81,6 +91,7 @@ bool pl_kept_take(struct pl_vc *vc, const struct pl_link_events *events)
     if (pl_vc_accept(vc, pl_session_claims(&vc->session)) != PL_OK)
         return false; /* its evidence may have ended: a new connection finds out */
     vc->link = k->link;
+    vc->kept = true;
     vc->born_ms = k->born_ms;
     pl_link_hand_over(vc->link, events, vc);
     forget(k);

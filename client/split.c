@@ -93,18 +93,34 @@ static unsigned choose(struct split *s)
     return n;
 }
 
-/* Is one that could outrank those chosen still on its way? */
-static bool better_pending(const struct split *s)
+static bool outranks_chosen(const struct split *s, size_t i)
 {
-    for (size_t i = 0; i < s->w.fan.n; i++) {
-        enum pl_vc_state state = s->w.fan.vc[i].state;
-        if (state == PL_VC_DONE || state == PL_VC_FAILED)
-            continue;
-        for (size_t j = 0; j < s->w.fan.n; j++)
-            if (s->c[j].chosen && memcmp(s->c[i].rank, s->c[j].rank, 32) < 0)
-                return true;
-    }
+    for (size_t j = 0; j < s->w.fan.n; j++)
+        if (s->c[j].chosen && memcmp(s->c[i].rank, s->c[j].rank, 32) < 0)
+            return true;
     return false;
+}
+
+/* Until when is this one waited for, although enough others are there? One that has nothing to do
+ * but to answer, and does not, is passed over. */
+static int64_t patience(const struct pl_vc *vc)
+{
+    bool settled = vc->state == PL_VC_DONE || vc->state == PL_VC_FAILED;
+    return settled ? 0 : vc->state == PL_VC_BIND ? INT64_MAX : vc->moved_ms + PL_HEDGE_MS;
+}
+
+/* Is one that could outrank those chosen still on its way? */
+static bool better_pending(struct split *s)
+{
+    struct pl_fan *f = &s->w.fan;
+    for (size_t i = 0; i < f->n; i++) {
+        int64_t until = patience(&f->vc[i]);
+        if (pl_now_ms() >= until || !outranks_chosen(s, i))
+            continue;
+        if (f->wake_ms == 0 || until < f->wake_ms)
+            f->wake_ms = until;
+    }
+    return f->wake_ms != 0;
 }
 
 /* ---- shares ---- */
@@ -359,6 +375,17 @@ static void ask_chosen(struct split *s, const char *method, const char *rest)
     }
 }
 
+/* A vault that was passed over may be silent for as long as it likes. */
+static bool chosen_settled(const struct split *s)
+{
+    for (size_t i = 0; i < s->w.fan.n; i++) {
+        enum pl_vc_state state = s->w.fan.vc[i].state;
+        if (s->c[i].chosen && state != PL_VC_DONE && state != PL_VC_FAILED)
+            return false;
+    }
+    return true;
+}
+
 static bool chosen_failed(const struct split *s)
 {
     for (size_t i = 0; i < s->w.fan.n; i++)
@@ -371,6 +398,7 @@ static pl_err after_find(struct split *s)
 {
     bool settled = pl_fan_settled(&s->w.fan);
     unsigned n = choose(s);
+    s->w.fan.wake_ms = 0;
     if (!settled && (n < s->o.n || better_pending(s)))
         return PL_OK;
     unsigned least = s->o.min_vaults ? s->o.min_vaults : s->o.n;
@@ -421,7 +449,7 @@ static bool step(struct pl_work *w)
                                                         [UNDO] = after_undo};
     struct split *s = (struct split *)(void *)w;
     pl_fan_step(&w->fan);
-    if (s->phase == FIND || pl_fan_settled(&w->fan)) {
+    if (s->phase == FIND || chosen_settled(s)) {
         pl_err e = after[s->phase](s);
         if (e != PL_OK)
             pl_work_result(w, e);

@@ -34,6 +34,67 @@ void pl_vc_fail(struct pl_vc *vc, pl_err why)
         pl_link_close(vc->link);
 }
 
+/* ---- once more ---- */
+
+/* Was it refused or lost before it could do harm twice? An export only writes a line more. */
+static bool repeatable(const struct pl_vc *vc)
+{
+    const char *end = strrchr(vc->path, '/');
+    return vc->state != PL_VC_ASKED || vc->idem[0] || strcmp(vc->method, "GET") == 0 ||
+           (end && strcmp(end, "/export") == 0);
+}
+
+/* False: there is no time for it. */
+static bool wait_until(struct pl_vc *vc, int64_t due_ms, pl_err why)
+{
+    if (due_ms >= vc->fan->deadline_ms)
+        return false;
+    vc->repeat = vc->repeat || vc->state == PL_VC_ASKED;
+    vc->state = PL_VC_WAIT;
+    vc->due_ms = due_ms;
+    vc->wait_why = why;
+    return true;
+}
+
+/* On another connection: this one is of no use any more. */
+static bool start_anew(struct pl_vc *vc, int64_t due_ms, pl_err why)
+{
+    if (!wait_until(vc, due_ms, why))
+        return false;
+    if (vc->link)
+        pl_link_abandon(vc->link);
+    vc->link = NULL;
+    vc->anew = true;
+    return true;
+}
+
+/* A session under collateral that the vault has replaced since is none any more: once, what was
+ * asked, and refused, is asked over a new connection. */
+static bool expired(struct pl_vc *vc, pl_err why)
+{
+    return !vc->anew && pl_err_code(why) == PL_E_SESSION_EXPIRED &&
+           start_anew(vc, pl_now_ms(), why);
+}
+
+/* The vault has too much to do now. What it refused to bind, it binds on another connection only.
+ */
+static bool busy(struct pl_vc *vc, const struct pl_response *r, pl_err why)
+{
+    int64_t due_ms = pl_now_ms() + 1000 * (r->retry_after_s ? (int64_t)r->retry_after_s : 1);
+    if (r->status != 429)
+        return false;
+    return vc->state == PL_VC_BINDING ? start_anew(vc, due_ms, why) : wait_until(vc, due_ms, why);
+}
+
+/* What was kept may have ended at the vault while nobody looked: then another connection, once. */
+static void lost(struct pl_vc *vc, pl_err why)
+{
+    bool outlived = vc->kept && !vc->anew && repeatable(vc);
+    bool late = pl_err_code(why) == PL_E_NET_DEADLINE;
+    if (!outlived || late || !start_anew(vc, pl_now_ms(), why))
+        pl_vc_fail(vc, why);
+}
+
 void pl_vc_done(struct pl_vc *vc)
 {
     vc->state = PL_VC_DONE;
@@ -104,10 +165,14 @@ static pl_err judge(struct pl_vc *vc)
     const struct pl_session_profiles nothing_yet = {NULL, 0};
     const struct pl_ratls *cert = pl_link_peer(vc->link)->cert;
     struct pl_verifier v = verifier(vc);
+    const struct pl_claims before = vc->session.leaf;
     PL_REQUIRE(cert, VAULT_NO_EVIDENCE);
     PL_TRY(pl_link_begin_session(vc->link, &vc->session));
     PL_TRY(pl_session_leaf(&vc->session, &v, cert, nothing_yet));
     PL_TRY(judge_identity(vc, cert));
+    /* It was chosen for what it was: the same program on the same machine. */
+    PL_REQUIRE(!vc->repeat || pl_claims_same_instance(&before, &vc->session.leaf),
+               SESSION_INSTANCE);
     return pl_vc_accept(vc, pl_session_leaf_claims(&vc->session));
 }
 
@@ -154,7 +219,7 @@ void pl_vc_ask(struct pl_vc *vc, const char *method, const char *path, struct pl
     if (e == PL_OK)
         e = send(vc);
     if (e != PL_OK)
-        pl_vc_fail(vc, e);
+        lost(vc, e);
 }
 
 /* What a problem document says; an answer that is none is no answer. */
@@ -168,10 +233,23 @@ static pl_err take_problem(struct pl_vc *vc, struct pl_api_in *in)
     return pl_told_err(pl_api_code_of(pl_span_str(p.code)));
 }
 
+static void ask_again(struct pl_vc *vc)
+{
+    vc->repeat = false;
+    vc->state = PL_VC_ASKED;
+    vc->seen->step = PL_STEP_REQUEST;
+    pl_err e = send(vc);
+    if (e != PL_OK)
+        lost(vc, e);
+}
+
 void pl_vc_ready(struct pl_vc *vc)
 {
     vc->state = PL_VC_READY;
-    vc->fan->events->ready(vc);
+    if (vc->repeat)
+        ask_again(vc);
+    else
+        vc->fan->events->ready(vc);
 }
 
 /* The outcome is not known there yet: the same request, by its key, finds out. */
@@ -187,11 +265,10 @@ static void on_answer(struct pl_vc *vc, const struct pl_response *r)
     bool good = r->status >= 200 && r->status < 300;
     if (vc->state == PL_VC_BINDING) {
         pl_err e = read_body(vc, r->body, good ? take_session : take_problem);
-        if (e != PL_OK) {
+        if (e == PL_OK)
+            pl_vc_ready(vc);
+        else if (good || !(busy(vc, r, e) || expired(vc, e)))
             pl_vc_fail(vc, e);
-            return;
-        }
-        pl_vc_ready(vc);
         return;
     }
     if (good) {
@@ -199,7 +276,7 @@ static void on_answer(struct pl_vc *vc, const struct pl_response *r)
         return;
     }
     pl_err e = read_body(vc, r->body, take_problem);
-    if (again(vc, e))
+    if (again(vc, e) || busy(vc, r, e) || expired(vc, e))
         return;
     vc->state = PL_VC_READY;
     if (!vc->fan->events->refused || !vc->fan->events->refused(vc, e))
@@ -213,6 +290,7 @@ static pl_err on_established(struct pl_link *l)
     struct pl_vc *vc = pl_link_user(l);
     PL_TRY(judge(vc));
     vc->state = PL_VC_BIND;
+    vc->moved_ms = pl_now_ms();
     vc->seen->step = PL_STEP_SESSION;
     return PL_OK;
 }
@@ -226,15 +304,15 @@ static void on_response(struct pl_link *l, uint32_t stream, const struct pl_resp
     if (r)
         on_answer(vc, r);
     else
-        pl_vc_fail(vc, why);
+        lost(vc, why);
 }
 
 static void on_closed(struct pl_link *l, pl_err why)
 {
     struct pl_vc *vc = pl_link_user(l);
     vc->link = NULL;
-    if (vc->state != PL_VC_DONE && vc->state != PL_VC_FAILED)
-        pl_vc_fail(vc, why == PL_OK ? PL_FAIL(NET_CLOSED) : why);
+    if (vc->state != PL_VC_DONE && vc->state != PL_VC_FAILED && vc->state != PL_VC_WAIT)
+        lost(vc, why == PL_OK ? PL_FAIL(NET_CLOSED) : why);
 }
 
 static const struct pl_link_events events = {
@@ -254,18 +332,34 @@ static pl_err connect_to(struct pl_vc *vc)
     return e;
 }
 
+static void connect_anew(struct pl_vc *vc)
+{
+    vc->state = PL_VC_CONNECTING;
+    vc->seen->step = PL_STEP_CONNECT;
+    vc->kept = false;
+    vc->born_ms = vc->moved_ms = pl_now_ms();
+    pl_err e = connect_to(vc);
+    if (e != PL_OK)
+        pl_vc_fail(vc, e);
+}
+
+void pl_vc_go_on(struct pl_vc *vc)
+{
+    if (vc->link && vc->repeat)
+        ask_again(vc);
+    else
+        connect_anew(vc);
+}
+
 void pl_fan_connect(struct pl_fan *f, size_t i)
 {
     struct pl_vc *vc = &f->vc[i];
     vc->state = PL_VC_CONNECTING;
-    vc->seen->step = PL_STEP_CONNECT;
-    if (pl_kept_take(vc, &events)) {
-        vc->state = PL_VC_BIND; /* it is bound: the next step says so */
-        vc->seen->step = PL_STEP_SESSION;
+    if (!pl_kept_take(vc, &events)) {
+        connect_anew(vc);
         return;
     }
-    vc->born_ms = pl_now_ms();
-    pl_err e = connect_to(vc);
-    if (e != PL_OK)
-        pl_vc_fail(vc, e);
+    vc->state = PL_VC_BIND; /* it is bound: the next step says so */
+    vc->moved_ms = pl_now_ms();
+    vc->seen->step = PL_STEP_SESSION;
 }

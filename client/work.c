@@ -11,6 +11,7 @@ pl_err pl_work_begin(struct pl_work *w, struct pl_app *app)
 {
     PL_REQUIRE(!app->busy, WORK_BUSY);
     pl_app_say(app, "", "");
+    pl_app_renew(app);
     app->busy = true;
     w->app = app;
     w->fan.report = &w->report;

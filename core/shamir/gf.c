@@ -25,6 +25,7 @@ uint8_t pl_gf_inv(uint8_t a)
 /* Sixteen bytes at once, in the compiler's own vector types: one instruction an operation where
  * the machine has 128-bit registers, correct everywhere. */
 typedef uint8_t vec __attribute__((vector_size(16), may_alias));
+typedef uint8_t loose __attribute__((vector_size(16), may_alias, aligned(1)));
 typedef int8_t signed_vec __attribute__((vector_size(16)));
 struct block {
     vec a, b, c, d; /* by name: gcc keeps these in registers, but not an array it has to index */
@@ -49,25 +50,18 @@ static inline void powers_of_t(struct block power[8])
     }
 }
 
-/* sum + factor * power[0]; the factor is public. */
-static inline struct block add_powers(struct block sum, const struct block power[8],
-                                      unsigned factor)
-{
-    for (; factor; factor &= factor - 1) {
-        const struct block *p = &power[__builtin_ctz(factor)];
-        sum = (struct block){sum.a ^ p->a, sum.b ^ p->b, sum.c ^ p->c, sum.d ^ p->d};
-    }
-    return sum;
-}
-
-static void add_block(const struct pl_gf_rows *to, size_t at, struct block power[8])
+/* Adds factor * power[0]; the factor is public. The sum has no address, so that it stands in
+ * registers: on the stack it would stay behind, and it may be a piece of the secret. */
+static void add_block(const struct pl_gf_rows *to, size_t at, const struct block power[8])
 {
     for (size_t r = 0; r < to->rows; r++) {
-        uint8_t *out = to->out + r * to->stride + at;
-        struct block sum;
-        memcpy(&sum, out, sizeof(sum));
-        sum = add_powers(sum, power, to->factors[r]);
-        memcpy(out, &sum, sizeof(sum));
+        loose *out = (loose *)(void *)(to->out + r * to->stride + at);
+        vec a = out[0], b = out[1], c = out[2], d = out[3];
+        for (unsigned f = to->factors[r]; f; f &= f - 1) {
+            const struct block *p = &power[__builtin_ctz(f)];
+            a ^= p->a, b ^= p->b, c ^= p->c, d ^= p->d;
+        }
+        out[0] = a, out[1] = b, out[2] = c, out[3] = d;
     }
 }
 

@@ -67,7 +67,9 @@ struct pl_app_config {
     const char *tee;
     bool must_attest;
     bool no_tee;            /* do not look for one: an owner at his desk */
-    const char *collateral; /* folder; without it no evidence verifies */
+    /* Folder; without it no evidence verifies. It is read again at the start of a call when a file
+     * in it was written; what is older than it was before, or does not verify, is not taken. */
+    const char *collateral;
     const struct pl_root_file *root;
     size_t roots;
     const char

@@ -8,8 +8,9 @@
  *     probe grant KEY ID POLICY OUT VAULT_ID...
  *     probe forge FILE KEY OUT              the statements of FILE (JSON lines) signed by KEY
  *     probe split|resume|recover|status|delete
- *     probe forget                          recovers TIMES times, closes, stays until its input
- * ends The last take their orders from the environment: DESCRIPTOR, ANCHOR (a file), or MEASURED
+ *     probe stay                            splits SPLITS times, recovers TIMES times, says so,
+ *                                           stays; at a byte of input closes, says so, stays
+ * The last take their orders from the environment: DESCRIPTOR, ANCHOR (a file), or MEASURED
  * (the name of measured input), GRANT, PLACES ("id@host:port ..."), K, N, MIN, NAME, BOUND, SECRET,
  * DEADLINE, LINGER, VENDORS; COLLATERAL and ROOT always. STOP=n: kill -9 itself before step n. */
 #include "attest/identity.h"
@@ -180,7 +181,7 @@ static pl_err grant(char **a, int n)
                                        .instance_id = instance,
                                        .profile = who ? NULL : profile,
                                        .requester = who ? requester : NULL,
-                                       .count = 100,
+                                       .count = number("COUNT", 100),
                                        .vault_id = (const uint8_t(*)[PL_ID_BYTES])vault,
                                        .vaults = (size_t)n - 4,
                                        .owner_key = a[0]};
@@ -383,18 +384,39 @@ static int do_recover(const char *verb)
     return code;
 }
 
-/* Recovers TIMES times and says nothing of it. */
-static int do_forget(void)
+/* A key of 32 random bytes, split to a file that goes away again. */
+static pl_err split_fresh(void)
+{
+    struct pl_secret secret;
+    PL_TRY(pl_secret_new(&secret, 32));
+    struct pl_split_order o = split_order(&secret);
+    o.descriptor = env("FRESH", "");
+    pl_err e = pl_random(secret.p, secret.n);
+    if (pl_ok(e))
+        e = pl_split(app, &o, &report);
+    pl_secret_free(&secret);
+    unlink(o.descriptor);
+    return e;
+}
+
+static int do_stay(void)
 {
     struct pl_secret secret = {0};
     pl_err e = load(&descriptor_text, env("DESCRIPTOR", ""));
+    if (pl_ok(e))
+        e = load(&grant_text, env("GRANT", ""));
     struct pl_recover_order o = recover_order();
+    for (unsigned i = 0; i < number("SPLITS", 0) && pl_ok(e); i++)
+        e = split_fresh();
     for (unsigned i = 0; i < number("TIMES", 1) && pl_ok(e); i++) {
         e = pl_recover(app, &o, &secret, &report);
         pl_secret_free(&secret);
     }
     pl_wr_free(&descriptor_text);
-    return tell(e, NULL, "");
+    int code = tell(e, NULL, "");
+    fflush(stdout);
+    char c;
+    return read(0, &c, 1) == 1 ? code : 2; /* to be looked at */
 }
 
 static int as_app(const char *verb)
@@ -410,7 +432,7 @@ static int as_app(const char *verb)
         return failed("order", e);
     int code = strcmp(verb, "split") == 0    ? do_split()
                : strcmp(verb, "resume") == 0 ? do_resume()
-               : strcmp(verb, "forget") == 0 ? do_forget()
+               : strcmp(verb, "stay") == 0   ? do_stay()
                                              : do_recover(verb);
     pl_anchor_free(the_anchor);
     pl_wr_free(&grant_text);
@@ -460,8 +482,11 @@ int main(int argc, char **argv)
     else if (argc == 2)
         code = as_app(verb);
     pl_app_close(app);
-    fflush(stdout);
-    for (char c; strcmp(verb, "forget") == 0 && read(0, &c, 1) == 1;) /* to be looked at */
-        continue;
+    if (strcmp(verb, "stay") == 0) {
+        puts("{}");
+        fflush(stdout);
+        for (char c; read(0, &c, 1) == 1;) /* to be looked at once more */
+            continue;
+    }
     return code;
 }

@@ -22,6 +22,7 @@ class Tap:
         self.n += 1
         self.failures += not good
         print(f"{'ok' if good else 'not ok'} {self.n} - {name}{'' if good else ': ' + str(why)[:1500]}", flush=True)
+        return good
 
     def end(self):
         print(f"1..{self.n}")
@@ -30,6 +31,13 @@ class Tap:
 
 def env_path(name):
     return os.environ[name]
+
+
+def until(good):
+    end = time.monotonic() + READY_S
+    while not good() and time.monotonic() < end:
+        time.sleep(0.02)
+    return good()
 
 
 class World:
@@ -95,7 +103,7 @@ class World:
 
     def run(self, args, **env):
         e = {k: v for k, v in os.environ.items() if not k.startswith("PLEIAD_SIM")}
-        e.update(ROOT=self.path("A", "root.pem"), COLLATERAL=self.path("A", "collateral"), **env)
+        e.update({"ROOT": self.path("A", "root.pem"), "COLLATERAL": self.path("A", "collateral"), **env})
         r = subprocess.run([*self.inside("app"), *args], env=e, capture_output=True, text=True, timeout=120)
         try:
             out = json.loads(r.stdout) if r.stdout.strip() else {}

@@ -1,9 +1,11 @@
 /* A vault that lies, for tests and the demonstration: it keeps and logs everything rightly, signs
  * true statements, and releases every share with one bit flipped. It stands for a broken TEE. Its
  * measurement is its own, so it serves only clients whose vault profile lists it. With PL_LIE in
- * its environment it releases truly, and the evidence of its sessions is for another connection.
+ * its environment it releases truly; PL_LIE=session: the evidence of its sessions is for another
+ * connection; PL_LIE=busy: of three who ask for evidence two are told to come again.
  * With PL_LEAK it never lies; the private key of its channel is written to that file. */
 #include "api/api.h"
+#include "platform/net/net.h"
 #include "platform/platform.h"
 #include "platform/tls/tls.h"
 
@@ -34,16 +36,28 @@ static pl_err lie(enum pl_api_msg kind, struct pl_wr *w, const void *m, struct p
 
 pl_err __wrap_pl_api_write(enum pl_api_msg kind, struct pl_wr *w, const void *m)
 {
-    const char *session = getenv("PL_LIE");
-    if (kind == PL_API_released && !session && !getenv("PL_LEAK")) {
+    const char *other = getenv("PL_LIE");
+    if (kind == PL_API_released && !other && !getenv("PL_LEAK")) {
         struct pl_api_released r = *(const struct pl_api_released *)m;
         return lie(kind, w, &r, &r.share, r.share.n / 2);
     }
-    if (kind == PL_API_session && session) {
+    if (kind == PL_API_session && other && strcmp(other, "session") == 0) {
         struct pl_api_session s = *(const struct pl_api_session *)m;
         return lie(kind, w, &s, &s.evidence, REPORT_DATA_AT);
     }
     return __real_pl_api_write(kind, w, m);
+}
+
+bool __real_pl_conn_budget(struct pl_conn *c, unsigned cost);
+bool __wrap_pl_conn_budget(struct pl_conn *c, unsigned cost);
+
+bool __wrap_pl_conn_budget(struct pl_conn *c, unsigned cost)
+{
+    static _Atomic unsigned asked;
+    const char *other = getenv("PL_LIE");
+    if (other && strcmp(other, "busy") == 0 && asked++ % 3 < 2)
+        return false;
+    return __real_pl_conn_budget(c, cost);
 }
 
 pl_err __real_pl_tls_ctx_new(struct pl_tls_ctx **out, struct pl_crypto *c,

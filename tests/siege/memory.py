@@ -1,19 +1,22 @@
 """What stays in memory and files. A vault takes, keeps and releases shares whose bytes the test knows, and
-tells the test its keys (telling.c). Then every mapping of the living process, and every file that it wrote,
-is searched for them: raw, hex, base64 and base64url, any 16 bytes in a row. What the test planted in the
-vault's heap must be found. Keys may stand in memory that no core dump holds; shares nowhere.
+tells the test its keys (telling.c). Then every mapping of the living process, the file that the kernel writes
+of it when it dies (of a twin that lets it: the vault itself leaves none), and every file that it wrote, is
+searched for them: raw, hex, base64 and base64url, any 16 bytes in a row. The same for a process of libpleiad
+that splits and recovers (telling_app.c), while it lives and after it closed. What the test planted must be
+found in each. Keys may stand in memory that no core dump holds; shares and secrets nowhere.
 
-    memory.py [SHARES]      1,000 unless said otherwise"""
+    memory.py [SHARES [SPLITS [RECOVERIES]]]      1,000 shares, 60 splits, 200 recoveries unless said otherwise"""
 import base64
 import glob
 import json
 import os
-import re
+import resource
 import signal
 import socket
 import struct
 import subprocess
 import sys
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "client"))
 import world as client
@@ -23,11 +26,14 @@ from siege import (DATA, END_HEADERS, END_STREAM, HEADERS, RESET, Gone, Link, Ta
 PIECE = 16
 
 
-def pieces(name, raw):
+FORMS = {"raw": bytes, "hex": lambda b: b.hex().encode(), "HEX": lambda b: b.hex().upper().encode(),
+         "base64": base64.b64encode, "base64url": base64.urlsafe_b64encode}
+
+
+def pieces(name, raw, forms=tuple(FORMS)):
     """Every way in which these bytes may be written down, in pieces of 16 bytes."""
-    b = base64.b64encode(raw)
-    for form, text in (("raw", raw), ("hex", raw.hex().encode()), ("HEX", raw.hex().upper().encode()), ("base64", b),
-                       ("base64url", b.replace(b"+", b"-").replace(b"/", b"_"))):
+    for form in forms:
+        text = FORMS[form](raw)
         for i in range(0, len(text) - PIECE + 1, PIECE):
             if 256 <= i < len(text) - 256 and i % 2048:
                 continue  # a part of what is long
@@ -38,8 +44,8 @@ class Search:
     def __init__(self, path):
         self.path, self.file = path, open(path, "w")
 
-    def add(self, name, raw):
-        self.file.writelines(dict.fromkeys(pieces(name, raw)))
+    def add(self, name, raw, forms=tuple(FORMS)):
+        self.file.writelines(dict.fromkeys(pieces(name, raw, forms)))
 
     def add_key(self, name, raw):
         """As big numbers stand in memory, too: lowest byte first."""
@@ -65,16 +71,17 @@ def told(s, n=32):
     return got
 
 
-def telling(world, search, *more):
+def telling(world, search, folder="vault", how=None, **env):
     """A vault that tells, and keeps what it is given."""
     ours, its = socket.socketpair()
     canary = os.urandom(32)
     ours.sendall(canary)
-    vault = world.vault("vault", *more, pass_fds=[its.fileno()], PL_TELL=str(its.fileno()))
+    vault = world.vault(folder, pass_fds=[its.fileno()], how=how, PL_TELL=str(its.fileno()), **env)
     its.close()
     for name in "seal", "root", "identity", "attestation", "record":
         search.add_key("key-" + name, told(ours))
     search.add("canary", canary)
+    search.canary = canary
     ours.close()
     return vault
 
@@ -142,73 +149,163 @@ def unread(port, who, handles):
         link.close()
 
 
+CANARY = {"raw", "hex", "base64", "base64url"}
+
+
 def judge(tap, what, hits, size):
-    """No share anywhere, no key where a core dump would take it, the canary four times."""
-    forms = {name.split(":")[1] for name, _ in hits if name.startswith("canary")}
-    tap.ok(forms == {"raw", "hex", "base64", "base64url"}, f"{what}: what was planted is found", forms)
+    """What was planted is found, and no share."""
+    forms = {name.split(":")[1] for name, _ in hits if name.startswith("canary")} - {"HEX"}
+    tap.ok(forms == CANARY, f"{what}: what was planted is found", forms)
     bad = [(n, w) for n, w in hits if not n.startswith(("canary", "key"))]
-    tap.ok(not bad, f"{what}: no share", len(bad), *bad[:12])
-    bad = [(n, w) for n, w in hits if n.startswith("key") and (w.startswith("dump") or n.startswith("key-seal"))]
+    tap.ok(not bad, f"{what}: no share and no secret in {size >> 20} MiB", len(bad), *bad[:12])
+
+
+def judge_keys(tap, what, hits):
+    """No key where a core dump would take it; the root where it belongs."""
+    bad = [(n, w) for n, w in hits if n.startswith("key") and (not w.startswith("kept") or n.startswith("key-seal"))]
     tap.ok(not bad, f"{what}: no key where a core dump would hold it", len(bad), *bad[:12])
     tap.ok([w for n, w in hits if n.startswith("key-root") and w.startswith("kept")],
            f"{what}: the root stands in locked memory, and is found there")
-    tap.note(f"{what}: {size >> 20} MiB searched")
 
 
-def of_process(search, vault):
-    vault.p.send_signal(signal.SIGSTOP)
+def of_process(search, p):
+    p.send_signal(signal.SIGSTOP)
     try:
-        return search.run("pid", str(vault.p.pid))
+        return search.run("pid", str(p.pid))
     finally:
-        vault.p.send_signal(signal.SIGCONT)
+        p.send_signal(signal.SIGCONT)
 
 
-def of_app(tap, n):
-    """libpleiad's process, after it recovered n times and closed: no share, no secret."""
+# ---- a core dump, forced -------------------------------------------------------------------------
+
+
+def may_dump(folder):
+    """For a process that may leave a core there, as far as it is asked."""
+    return {"cwd": folder, "preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2)}
+
+
+def killed(vault, folder):
+    """SIGABRT: did the kernel dump it, and into which file?"""
+    os.kill(vault.p.pid, signal.SIGABRT)
+    _, status = os.waitpid(vault.p.pid, 0)
+    vault.p.returncode = -os.WTERMSIG(status)
+    return os.WCOREDUMP(status), [f for f in glob.glob(folder + "/*") if os.path.getsize(f)]
+
+
+def core(tap, world, n):
+    """The same death: a vault leaves nothing, its twin a file without a share and without a key."""
+    if open("/proc/sys/kernel/core_pattern").read()[0] in "|/":
+        tap.ok(True, "a core dump # SKIP this kernel hands core dumps to another program")
+        return
+    folder, search = world.path("core"), Search(world.path("core-patterns"))
+    os.mkdir(folder)
+    vault = telling(world, search, "hard", may_dump(folder))
+    dumped, files = killed(vault, folder)
+    tap.ok(vault.port and not dumped and not files, "a vault that dies leaves no core", dumped, files)
+    search = Search(world.path("twin-patterns"))
+    twin, who = telling(world, search, "twin", may_dump(folder), PL_DUMPABLE="1"), world.caller()
+    link = Link(twin.port, who)
+    use(link, who, search, n)
+    link.call("GET", "/v1/status")
+    dumped, files = killed(twin, folder)
+    if tap.ok(dumped and len(files) == 1, "its twin, which lets the kernel, leaves one", dumped, files, twin.text()):
+        hits, size = search.run("files", *files)
+        judge(tap, f"in the core after {n} shares", hits, size)
+        keys = [h for h in hits if h[0].startswith("key")]
+        tap.ok(not keys, "in the core: no key", *keys[:12])
+    for f in files:
+        os.unlink(f)
+
+
+# ---- files ---------------------------------------------------------------------------------------
+
+
+def of_files(tap, what, search, canary, folders):
+    """With one beside them, in which what is looked for is planted."""
+    planted = os.path.join(folders[0], "planted")
+    with open(planted, "wb") as f:
+        f.write(b"-".join([os.urandom(5000), *(FORMS[form](canary) for form in sorted(CANARY)), os.urandom(5000)]))
+    files = [os.path.join(d, f) for folder in folders for d, _, names in os.walk(folder) for f in names]
+    files = [f for f in files if os.path.isfile(f)]  # no socket
+    hits, size = search.run("files", *files)
+    judge(tap, f"{what}, {len(files)} of them", [h for h in hits if not h[0].startswith("key")], size)
+    bad = [h for h in hits if h[0].startswith("key") or (h[0].startswith("canary") and h[1] != planted)]
+    tap.ok(not bad, f"{what}: no key", *bad[:8])
+    os.unlink(planted)
+
+
+# ---- the app -------------------------------------------------------------------------------------
+
+
+END = b"end"
+
+
+class Told(threading.Thread):
+    """Reads what the app tells, until END, into the patterns."""
+
+    def __init__(self, s, search):
+        super().__init__(daemon=True)
+        self.s, self.search, self.seen, self.n = s, search, set(), {b"s": 0, b"x": 0}
+
+    def run(self):
+        while True:
+            head = self.s.recv(3, socket.MSG_WAITALL)
+            if len(head) < 3 or head == END:
+                return
+            kind, raw = head[:1], self.s.recv(int.from_bytes(head[1:], "big"), socket.MSG_WAITALL)
+            self.n[kind] += 1
+            if raw not in self.seen:
+                self.seen.add(raw)
+                name, forms = ("secret", tuple(FORMS)) if kind == b"s" else ("share", ("raw", "base64url"))
+                self.search.add(f"{name}-{len(self.seen)}", raw, forms)
+
+
+def of_app(tap, splits, times):
+    """libpleiad's process, after it split and recovered so often, and after it closed."""
     os.environ["PROBE"] = os.environ["TELLING_APP"]
+    os.environ["COUNT"] = str(splits + 100)
     world = client.World(3)
     try:
         search, secret = Search(world.path("patterns")), os.urandom(200)
+        env = dict(N="3", MIN="3", K="2", PLACES=world.places(), ANCHOR=world.path("anchor.json"), GRANT=world.path("grant.json"),
+                   DESCRIPTOR=world.path("disk.pleiad"), FRESH=world.path("fresh.pleiad"), SPLITS=str(splits), TIMES=str(times),
+                   ROOT=world.path("A", "root.pem"), COLLATERAL=world.path("A", "collateral"))
         done = world.app("split", N="3", MIN="3", K="2", SECRET=secret.hex())
         ours, its = socket.socketpair()
         canary = os.urandom(32)
         ours.sendall(canary)
-        env = dict(os.environ, PLACES=world.places(), ANCHOR=world.path("anchor.json"), TIMES=str(n), PL_TELL=str(its.fileno()),
-                   DESCRIPTOR=world.path("disk.pleiad"), ROOT=world.path("A", "root.pem"),
-                   COLLATERAL=world.path("A", "collateral"))
-        args = [world.pleiad, "sim", "run", "--as", "billing", "--socket", world.app_socket, "--", world.probe, "forget"]
-        p = world.spawn(args, env=env, pass_fds=[its.fileno()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        its.close()
-        told_shares = 0
-        while True:
-            head = ours.recv(2, socket.MSG_WAITALL)
-            if len(head) < 2:
-                break
-            search.add(f"share-{told_shares}", ours.recv(int.from_bytes(head, "big"), socket.MSG_WAITALL))
-            told_shares += 1
-            if told_shares == 2 * n:
-                break
-        said = json.loads(p.stdout.readline())
-        search.add("canary", canary)
         search.add("secret", secret)
-        tap.ok(done["exit"] == 0 and said["error"] == "" and told_shares == 2 * n, f"{n} recoveries", done, said, told_shares)
-        hits, size = search.run("pid", str(p.pid))
-        judge_app(tap, hits, size)
+        search.add("canary", canary)
+        args = [world.pleiad, "sim", "run", "--as", "billing", "--socket", world.app_socket, "--", world.probe, "stay"]
+        p = world.spawn(args, env=dict(os.environ, PL_TELL=str(its.fileno()), **env), pass_fds=[its.fileno()],
+                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        told = Told(ours, search)
+        told.start()
+        said = json.loads(p.stdout.readline())
+        its.sendall(END)
+        told.join()
+        good = told.n[b"s"] == splits and told.n[b"x"] >= 3 * splits + 2 * times
+        tap.ok(done["exit"] == 0 and said["error"] == "" and good, f"{splits} splits and {times} recoveries, {3 * splits + 2 * times} exports or more", done, said, told.n)
+        judge(tap, f"an app that lives, after {splits} splits and {times} recoveries", *of_process(search, p))
+        p.stdin.write("x")
+        p.stdin.flush()
+        p.stdout.readline()
+        judge(tap, "an app that closed", *of_process(search, p))
         p.stdin.close()
+        p.wait()
+        of_files(tap, "files of app, vaults and machines", search, canary,
+                 [world.path(d) for d in os.listdir(world.dir) if os.path.isdir(world.path(d)) and d != "A"])
+        loose = [world.path(f) for f in os.listdir(world.dir) if os.path.isfile(world.path(f)) and f != "patterns"]
+        hits, _ = search.run("files", *loose)
+        tap.ok(not hits and world.path("disk.pleiad") in loose, "nor in descriptors, policies and logs", *hits[:8])
         ours.close()
+        its.close()
     finally:
         world.stop()
 
 
-def judge_app(tap, hits, size):
-    forms = {name.split(":")[1] for name, _ in hits if name.startswith("canary")}
-    tap.ok(forms == {"raw", "hex", "base64", "base64url"}, "an app: what was planted is found", forms)
-    bad = [(n, w) for n, w in hits if not n.startswith("canary")]
-    tap.ok(not bad, f"an app that closed: no share and no secret in {size >> 20} MiB", len(bad), *bad[:12])
-
-
 def main():
-    n = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    n, splits, times = [int(sys.argv[i]) if len(sys.argv) > i else (1000, 60, 200)[i - 1] for i in (1, 2, 3)]
     tap = Tap()
     if os.geteuid() != 0:
         tap.ok(True, "memory # SKIP only root may look into a hardened process")
@@ -221,17 +318,22 @@ def main():
         who = world.caller()
         link = Link(vault.port, who)
         handles = use(link, who, search, n)
-        judge(tap, f"after {n} shares", *of_process(search, vault))
+        hits, size = of_process(search, vault.p)
+        judge(tap, f"after {n} shares", hits, size)
+        judge_keys(tap, f"after {n} shares", hits)
         misuse(vault.port, who, search)
         unread(vault.port, who, handles)
         link.close()
         Link(vault.port, None).call("GET", "/v1/status")
-        judge(tap, "after broken requests", *of_process(search, vault))
+        hits, size = of_process(search, vault.p)
+        judge(tap, "after broken requests", hits, size)
+        judge_keys(tap, "after broken requests", hits)
         tap.ok(vault.end() == 0, "it ends cleanly", vault.text())
-        files = [f for f in glob.glob(vault.folder + "/*") + [vault.log_path]]
-        hits, size = search.run("files", *files)
-        tap.ok(not hits and size > 1000 * n, f"{len(files)} files, {size >> 20} MiB: no share, no key", *hits[:8])
-    of_app(tap, max(3, n // 100))
+        of_files(tap, "its files", search, search.canary, [vault.folder])
+        hits, _ = search.run("files", vault.log_path)
+        tap.ok(not hits, "nor in what it said", *hits[:8])
+        core(tap, world, min(n, 1000))
+    of_app(tap, splits, times)
     return tap.end()
 
 

@@ -304,14 +304,14 @@ class World:
 
 
 class Vault:
-    def __init__(self, world, folder, *more, wait=True, pass_fds=(), **env):
+    def __init__(self, world, folder, *more, wait=True, pass_fds=(), how=None, **env):
         world.runs += 1
         self.folder, self.port, self.log_path = folder, None, world.path(f"run{world.runs}.log")
         command = [world.pleiad, "sim", "run", "--as", "vault", "--socket", world.path("machine", "simd.sock"),
                    "--", world.vaultd, "--dir", folder, "--listen", "127.0.0.1:0", "--config", world.config, *more]
         with open(self.log_path, "w") as log:
             self.p = world.spawn(command, stdout=log, stderr=log, env={**os.environ, **env},
-                                 pass_fds=pass_fds)
+                                 pass_fds=pass_fds, **(how or {}))
         if wait:
             self.ready()
 

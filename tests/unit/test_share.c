@@ -337,4 +337,68 @@ TEST(an_arena_that_is_too_small_is_an_error_at_every_size)
     CHECK_OK(pl_share_combine(crypto, &out, &set.split, set.shares, 5, &a));
 }
 
+/* ---- What stays on the stack ---- */
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#if !defined(SANITIZED) && (defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__))
+#define SANITIZED 1
+#endif
+
+enum { DEAD = 16384, DEAD_FROM = 512 }; /* below whoever looks */
+
+__attribute__((noinline)) static void clear_dead_stack(void)
+{
+    volatile uint8_t room[DEAD + 4096];
+    for (size_t i = 0; i < sizeof(room); i++)
+        room[i] = 0;
+}
+
+/* Do 16 bytes of this stand where functions that returned had their frames? */
+__attribute__((noinline)) static bool on_dead_stack(struct pl_span s)
+{
+    volatile uintptr_t here = (uintptr_t)__builtin_frame_address(0) - DEAD_FROM;
+    for (uintptr_t at = here - DEAD; at < here; at++)
+        for (size_t i = 0; i + 16 <= s.n; i++) {
+            size_t k = 0;
+            while (k < 16 && ((const volatile uint8_t *)at)[k] == s.p[i + k])
+                k++;
+            if (k == 16)
+                return true;
+        }
+    return false;
+}
+
+/* With optimization as it is shipped: without, every value passes through the stack. */
+TEST(nothing_of_secret_or_shares_stays_on_the_stack)
+{
+#if !defined(SANITIZED) && defined(__OPTIMIZE__)
+    enum { BYTES = 200 };
+    const size_t n = pl_packed_bytes(BYTES);
+    uint8_t *const y = memory + ARENA / 2, *const secret = y + 5 * n,
+                   *const random = secret + BYTES;
+    struct pl_combined got;
+    struct pl_share shares[4];
+    struct pl_arena a = fresh();
+    a.size = ARENA / 2;
+    for (size_t i = 0; i < BYTES + pl_split_random_bytes(&known, BYTES); i++)
+        secret[i] = (uint8_t)((i * i + i * 31 + (i >> 3) * 77) ^ i >> 5);
+    clear_dead_stack();
+    CHECK_OK(pl_share_split(crypto, y, &known, pl_span(secret, BYTES),
+                            pl_span(random, pl_split_random_bytes(&known, BYTES)), &a));
+    CHECK(!on_dead_stack(pl_span(secret, BYTES)));
+    CHECK(!on_dead_stack(pl_span(y, 5 * n)));
+    for (unsigned i = 0; i < 4; i++)
+        shares[i] = (struct pl_share){known.x[i], pl_span(y + i * n, n)};
+    clear_dead_stack();
+    CHECK_OK(pl_share_combine(crypto, &got, &known, shares, 4, &a));
+    CHECK(!on_dead_stack(got.secret));
+    CHECK(!on_dead_stack(got.mac_key));
+    CHECK(!on_dead_stack(pl_span(y, 5 * n)));
+#endif
+}
+
 TEST_MAIN()
