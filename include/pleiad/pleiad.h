@@ -66,7 +66,7 @@ struct pl_app_config {
      * With `must_attest` none is an error, not a caller without evidence. */
     const char *tee;
     bool must_attest;
-    bool no_tee;            /* do not look for one: an owner at his desk */
+    bool no_tee; /* do not look for one: an owner at his desk */
     /* Folder; without it no evidence verifies. It is read again at the start of a call when a file
      * in it was written; what is older than it was before, or does not verify, is not taken. */
     const char *collateral;
