@@ -217,28 +217,25 @@ static enum pl_tri node_value(const struct eval *e, unsigned i)
 
 /* ---- Rules and quotas ----------------------------------------------------------------------- */
 
-/* Whom the quotas by principal leave room; the value of "one by key is used up". */
-static enum pl_tri quotas_value(struct eval *e, const struct pl_quota **out_full)
+/* To whom all quotas of the operation leave room: one by key to everybody or to nobody, which is as
+ * good as a deny, because it counts nothing but what rules allow. The first of those that has, or
+ * may have, none. */
+static const struct pl_quota *ask_quotas(struct eval *e)
 {
-    enum pl_tri denied = PL_FALSE;
+    const struct pl_quota *full = NULL;
     e->room = e->room_could = UINT64_MAX;
     for (unsigned i = 0; i < e->p->quotas; i++) {
         const struct pl_quota *q = &e->p->quota[i];
-        uint64_t is = e->f->room_is[i], could = is | e->f->room_maybe[i];
+        uint64_t is = e->f->room_is[i], could = is | e->f->room_maybe[i], all = UINT64_MAX;
         if ((q->ops & PL_OP_BIT(e->f->op)) == 0)
             continue;
-        e->room &= q->by_principal ? is : UINT64_MAX;
-        e->room_could &= q->by_principal ? could : UINT64_MAX;
-        enum pl_tri room = value_of((is & e->is) != 0, (could & (e->is | e->f->maybe)) != 0);
-        if (!q->by_principal) {
-            room = value_of(is != 0, could != 0);
-            denied = either(denied, negate(room));
-            *out_full = *out_full || room == PL_TRUE ? *out_full : q;
-        }
+        e->room &= q->by_principal || is == 0 ? is : all;
+        e->room_could &= q->by_principal || could == 0 ? could : all;
+        full = full || q->by_principal || is != 0 ? full : q;
         if (e->trace)
-            e->trace->room[i] = room;
+            e->trace->room[i] = value_of((is & (q->by_principal ? e->is : all)) != 0, could != 0);
     }
-    return denied;
+    return full;
 }
 
 static enum pl_tri to_value(const struct eval *e, const struct rule *r)
@@ -356,11 +353,11 @@ static enum pl_tri basis_value(const struct eval *e, enum pl_basis *out)
 
 /* ---- The decision --------------------------------------------------------------------------- */
 
-/* What rules, quotas and the basis add up to. */
+/* What rules and the basis add up to. */
 struct sum {
     enum pl_tri allowed, denied;
     const struct rule *allow, *deny; /* the first that is true; the first that is not false */
-    const struct pl_quota *full;     /* the first by key that is not open */
+    const struct pl_quota *full;     /* a quota by key that is not open */
     uint64_t through;                /* principals through which a rule allows */
 };
 
@@ -405,9 +402,8 @@ struct pl_decision pl_policy_evaluate(const struct pl_policy *p, const struct pl
     if (trace)
         *trace = (struct pl_trace){.basis = PL_FALSE};
     enum pl_basis basis;
-    struct sum s = {.full = NULL};
-    s.denied = quotas_value(&e, &s.full);
-    enum pl_tri given = s.allowed = basis_value(&e, &basis);
+    enum pl_tri given = basis_value(&e, &basis);
+    struct sum s = {.allowed = given, .denied = PL_FALSE, .full = ask_quotas(&e)};
     for (unsigned i = 0; i < p->rules; i++) {
         if ((p->rule[i].ops & PL_OP_BIT(f->op)) != 0)
             add_rule(&e, &s, &p->rule[i], rule_value(&e, i));
