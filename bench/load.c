@@ -19,12 +19,19 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LATENCIES = 4 << 20, WARM_MS = 300, SALT_EVERY = 1000, STUCK_MS = 20000 };
+enum {
+    LATENCIES = 4 << 20,
+    WARM_MS = 300,
+    SALT_EVERY = 1000,
+    STUCK_MS = 20000,
+    MAKERS = 256, /* so many shares are made at a time: they share the log's frames */
+    MAKE_MS = 5,  /* for one share, on a machine that does much else */
+};
 
 struct run {
     struct load *l;
     const char *mode;
-    unsigned want, made; /* make */
+    unsigned want, asked, made, whole; /* make; whole: activated */
     FILE *handles_out;
     char *policy;
     size_t salt_at;
@@ -55,7 +62,7 @@ static void ask_create(struct run *r, struct caller *c)
     uint8_t random[32 + 32 + 33];
     char commitment[44], tag[44], share[45];
     struct pl_wr body PL_CLEANUP(pl_wr_free) = pl_wr_heap(PL_NET_REQUEST_MAX);
-    if (r->made % SALT_EVERY == 0)
+    if (r->asked++ % SALT_EVERY == 0)
         new_salt(r);
     MUST(pl_entropy(random, sizeof(random)));
     random[64] |= 1; /* x is not zero */
@@ -86,7 +93,7 @@ static void ask_export(struct run *r, struct caller *c)
 
 static void ask(struct run *r, struct caller *c)
 {
-    if (*r->mode == 'm' && r->made < r->want)
+    if (*r->mode == 'm' && r->asked < r->want)
         ask_create(r, c);
     else if (*r->mode == 'k' || *r->mode == 'f')
         ask_export(r, c);
@@ -149,7 +156,7 @@ static void on_made(struct run *r, struct caller *c, struct pl_span body)
         caller_ask(c, path, PL_LIT("{}"));
         return;
     }
-    r->over = r->made >= r->want;
+    r->over = ++r->whole >= r->want;
     ask(r, c);
 }
 
@@ -252,13 +259,13 @@ static void make(struct run *r, char **a)
     kit_need(salt != NULL, "a policy without \"salt\":\"");
     r->salt_at = (size_t)(salt - r->policy) + 8;
     r->want = kit_number(a[3]);
-    r->handle = calloc(r->want + 64, sizeof(*r->handle));
+    r->handle = calloc(r->want, sizeof(*r->handle));
     r->handles_out = fopen(a[4], "w");
     kit_need(r->handle && r->handles_out, a[4]);
     const struct load_events events = {on_open, on_answer, r};
-    load_open(&l, a[0], a[1], r->want < 32 ? r->want : 32, &events);
+    load_open(&l, a[0], a[1], r->want < MAKERS ? r->want : MAKERS, &events);
     r->l = &l;
-    load_run(&l, is_over, 600000);
+    load_run(&l, is_over, 10 * STUCK_MS + r->want * MAKE_MS);
     load_close(&l);
     fclose(r->handles_out);
     free(r->handle);

@@ -1,6 +1,7 @@
 """The rows: what is run for each target, ours, the floor program and the peer in turn, round after round."""
 import json
 import os
+import random
 import statistics
 import subprocess
 import time
@@ -11,6 +12,7 @@ SERVER_CPU, LOAD_CPU = 0, 1
 COLD_RUNS, PEER_RUNS = 15, 3
 DEADLINE_MS = 5000
 PEER_PATIENCE_S = 20
+FULL_S = 300  # for a vault with a million shares to start, or to end
 MEASURING = 'in both: a process is started and measured'
 OPTIONS_OF_P1 = {'': [], ', a quote takes 10 ms': ['--quote-ms', '10']}
 
@@ -90,7 +92,7 @@ class Bench:
 
     def make(self, address, n, handles):
         self.w.run(['bench_load', 'make', self.w.path('owner.pem'), address, self.w.path('policy.json'), str(n),
-                    self.w.path(handles)], cpu=self.cpu(LOAD_CPU))
+                    self.w.path(handles)], cpu=self.cpu(LOAD_CPU), timeout=900 + n // 100)
 
     def load(self, who, mode, address, pid, conns, pinned=True, handles='handles'):
         """What bench_load says after a while of this load."""
@@ -397,14 +399,67 @@ def big_vault(b):
     """A vault of its own with many shares, made once; (options to start it again, how long making took)."""
     b.serving()
     options = ['--config', b.w.path('config.json'), '--workers', '1']
-    if os.path.exists(b.w.path('many')):
-        return options
-    tell(f'  making {b.keys} shares')
-    vault, port, _ = b.w.vault('machine', 'big', *options)
-    b.counts['fresh'] = memory_kib(vault.pid)
-    b.make(f'127.0.0.1:{port}', b.keys, 'many')
-    b.w.stop(vault)
+    if not os.path.exists(b.w.path('many')):
+        fill(b, 'big', b.keys, 'many', *options)
     return options
+
+
+def fill(b, folder, n, handles, *options):
+    """A new vault with so many shares; it is stopped then."""
+    vault, port, _ = b.w.vault('machine', folder, *options)
+    b.counts['fresh'] = memory_kib(vault.pid)
+    begin = time.monotonic()
+    b.make(f'127.0.0.1:{port}', n, handles)
+    tell(f'  made {n:,} shares in {time.monotonic() - begin:.0f} s')
+    b.w.stop(vault, patience=FULL_S)
+
+
+def folder_mib(path):
+    return sum(e.stat().st_blocks * 512 for e in os.scandir(path) if e.is_file()) / (1 << 20)
+
+
+def shuffled(path):
+    """Handles in an order that is not the one in which they were made."""
+    with open(path) as f:
+        lines = f.readlines()
+    random.Random(1).shuffle(lines)
+    with open(path, 'w') as f:
+        f.writelines(lines)
+
+
+def scale(b):
+    sizes = [b.keys * 10, b.keys]
+    row = Row('scale', f'One vault with {sizes[0]:,} shares, beside one with {sizes[1]:,}', [
+        'pleiad-vaultd-sim --workers 1, from its start to its first connection; VmRSS after it, and after the load',
+        'bench_load keep new ADDRESS handles 16 MS PID: sixteen attested callers, each with one release at a time, '
+        'over all shares in no order',
+        'bench_load keep new ADDRESS handles 1 MS PID'], '')
+    b.serving()
+    options = ['--config', b.w.path('config.json'), '--workers', '1']
+    for n in sizes:
+        fill(b, f'scale-{n}', n, f'handles-{n}', *options)
+        shuffled(b.w.path(f'handles-{n}'))
+
+    def all_of(n):
+        vault, port, seconds = b.w.vault('machine', f'scale-{n}', *options, cpu=b.cpu(SERVER_CPU), wait=FULL_S)
+        at_start = memory_kib(vault.pid)
+        got = b.load('new', 'keep', f'127.0.0.1:{port}', vault.pid, 16, handles=f'handles-{n}')
+        alone = b.load('new', 'keep', f'127.0.0.1:{port}', vault.pid, 1, handles=f'handles-{n}')
+        after = memory_kib(vault.pid)
+        b.w.stop(vault, patience=FULL_S)
+        return {('start', 'ms'): seconds * 1000, ('resident after the start', 'MiB'): at_start / 1024,
+                ('resident after the load', 'MiB'): after / 1024,
+                ('log and snapshots on disk', 'MiB'): folder_mib(b.w.path(f'scale-{n}')),
+                ('sixteen callers: p50 of a release', 'us'): got['p50_us'],
+                ('sixteen callers: p99 of a release', 'us'): got['p99_us'],
+                ('sixteen callers: releases', '1/cpu-s'): b.per_cpu(got),
+                ('one caller: p50 of a release', 'us'): alone['p50_us'],
+                ('one caller: p99 of a release', 'us'): alone['p99_us']}
+    got = b.samples('scale', {f'{n:,} shares': lambda n=n: all_of(n) for n in sizes})
+    for what in next(iter(got.values()))[0]:
+        for name, rounds in got.items():
+            row.put(what[0], name, what[1], [r[what] for r in rounds])
+    return row
 
 
 def p15(b):
@@ -480,6 +535,6 @@ def log(b):
     return row
 
 
-ROWS = {f.__name__.upper() if f is not log else 'log': f for f in
-        (p1, p2, p3, p5, p6, p10, p11, p12, p15, p18, p19, log)}
+ROWS = {f.__name__.upper() if f not in (log, scale) else f.__name__: f for f in
+        (p1, p2, p3, p5, p6, p10, p11, p12, p15, p18, p19, scale, log)}
 NOT_QUICK = {'P3', 'log'}

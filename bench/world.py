@@ -44,11 +44,11 @@ class World:
         self.children.append(p)
         return p
 
-    def stop(self, p, sig=signal.SIGTERM):
+    def stop(self, p, sig=signal.SIGTERM, patience=WAIT_S):
         if p.poll() is None:
             p.send_signal(sig)
         try:
-            p.wait(WAIT_S)
+            p.wait(patience)
         except subprocess.TimeoutExpired:
             p.kill()
             p.wait()
@@ -103,13 +103,13 @@ class World:
         """The beginning of a command line that runs a program as `name` on this machine."""
         return ['pleiad', 'sim', 'run', '--as', name, '--socket', self.path(machine, 'simd.sock'), '--']
 
-    def vault(self, machine, folder, *options, cpu=None, listen='127.0.0.1:0'):
+    def vault(self, machine, folder, *options, cpu=None, listen='127.0.0.1:0', wait=WAIT_S):
         """(process, port, seconds until it was ready)"""
         log = open(self.path(folder + '.log'), 'w+b')
         begin = time.monotonic()
         p = self.start([*self.attested(machine, 'vault'), 'pleiad-vaultd-sim', '--dir', self.path(folder), '--listen',
                         listen, '--collateral', self.path('authority/collateral'), *options], cpu=cpu, stderr=log)
-        while time.monotonic() - begin < WAIT_S and p.poll() is None:
+        while time.monotonic() - begin < wait and p.poll() is None:
             text = open(log.name, 'rb').read()
             for line in text.splitlines() if b'"ready"' in text else []:
                 event = json.loads(line)

@@ -246,8 +246,10 @@ def ranges(numbers):
 def coverage(names):
     table = {f: row for f, row in parsers().items() if not names or set(row[0]) & set(names)}
     every = {n for row in table.values() for n in row[0]}
-    programs, good = built('coverage'), True
+    good = True
     with tempfile.TemporaryDirectory() as raw:
+        os.environ['LLVM_PROFILE_FILE'] = f'{raw}/others'  # of programs that are run while others are built
+        programs = built('coverage')
         for n in every:
             subprocess.run([programs[n], os.path.join(HERE, 'corpus', n), 'seeds'], check=True, stdout=subprocess.DEVNULL,
                            stderr=subprocess.DEVNULL, env={**os.environ, 'LLVM_PROFILE_FILE': f'{raw}/{n}.raw'})
