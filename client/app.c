@@ -176,7 +176,7 @@ static pl_err open_owner(struct pl_app *app, const char *path)
     PL_REQUIRE(app->owner && app->owner_file, NO_MEMORY);
     PL_TRY(pl_key_file(app, app->owner, path));
     pl_app_say(app, path, "the channel takes P-256 keys only");
-    PL_REQUIRE(app->owner->type == PL_PUB_P256 && !app->own_key, KEY_FORMAT);
+    PL_REQUIRE(app->owner->type == PL_PUB_P256, KEY_FORMAT);
     pl_app_say(app, "", "");
     return PL_OK;
 }

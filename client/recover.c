@@ -96,6 +96,7 @@ pl_err pl_recover_open(struct recover *r, const struct pl_recover_order *o)
     struct pl_span file = pl_span(o->descriptor, o->descriptor_bytes);
     PL_REQUIRE(o->anchor, ANCHOR_FORM);
     PL_TRY(pl_descriptor_read(&r->d, r->w.app, file));
+    PL_TRY(pl_recover_approvals(r, o));
     PL_TRY(pl_fan_open(&r->w.fan, r->w.app, r->d.m.vaults.n));
     r->w.fan.anchor = o->anchor;
     r->w.fan.user = r;
@@ -118,6 +119,8 @@ static bool signer_listed(const struct recover *r, const struct pl_vc *vc)
            memcmp(signer->raw, listed->raw, sizeof(signer->raw)) == 0;
 }
 
+static const struct pl_span body_none;
+
 void pl_recover_ask(struct pl_vc *vc, const char *method, const char *rest)
 {
     const struct recover *r = vc->fan->user;
@@ -127,7 +130,15 @@ void pl_recover_ask(struct pl_vc *vc, const char *method, const char *rest)
         return;
     }
     pl_key_path(path, r->d.m.vaults.v[vc - vc->fan->vc].handle, rest);
-    pl_vc_ask(vc, method, path, *rest ? PL_LIT("{}") : (struct pl_span){0});
+    struct pl_wr body PL_CLEANUP(pl_wr_free) = pl_wr_heap(PL_NET_REQUEST_MAX);
+    pl_err e = r->files ? pl_recover_body(&body, vc) : PL_OK;
+    if (e != PL_OK)
+        pl_vc_fail(vc, e);
+    else
+        pl_vc_ask(vc, method, path,
+                  r->files ? pl_wr_span(&body)
+                  : *rest  ? PL_LIT("{}")
+                           : body_none);
 }
 
 void pl_recover_end(struct pl_work *w)
@@ -135,6 +146,7 @@ void pl_recover_end(struct pl_work *w)
     struct recover *r = (struct recover *)(void *)w;
     pl_work_close(w);
     pl_locked_unmap(&r->locked);
+    pl_recover_approvals_end(r);
     pl_descriptor_free(&r->d);
     free(r);
 }

@@ -2,6 +2,7 @@
 #ifndef PL_CLIENT_RECOVER_H
 #define PL_CLIENT_RECOVER_H
 
+#include "client/approval.h"
 #include "client/internal.h"
 
 struct recover {
@@ -20,7 +21,10 @@ struct recover {
     unsigned char from[PL_VAULTS_MAX]; /* which vault */
     unsigned linger_ms, vendors;
     bool lingers, hurries;
-    pl_err verdict; /* NULL: none yet */
+    pl_err verdict;                /* NULL: none yet */
+    struct pl_asked *asked;        /* approve.c, while it asks */
+    struct pl_approval_file *file; /* what the order gave */
+    size_t files;
     struct pl_secret secret;
 };
 
@@ -29,6 +33,10 @@ PL_CHECKED pl_err pl_recover_new(struct recover **out, struct pl_app *app);
 PL_CHECKED pl_err pl_recover_open(struct recover *r, const struct pl_recover_order *o);
 /* Asks a READY vault about its key, if it is the vault that the descriptor's statement is of. */
 void pl_recover_ask(struct pl_vc *vc, const char *method, const char *rest);
+/* Approvals of an order: read, and as the body of a request to this vault. */
+PL_CHECKED pl_err pl_recover_approvals(struct recover *r, const struct pl_recover_order *o);
+void pl_recover_approvals_end(struct recover *r);
+PL_CHECKED pl_err pl_recover_body(struct pl_wr *out, const struct pl_vc *vc);
 /* A step that is over when every vault answered or failed; how many answered. */
 bool pl_step_each(struct pl_work *w);
 /* Begins such a call: w is the first member of what events find as the fan's user. */

@@ -27,11 +27,12 @@ pl_err tool_key_app(struct pl_app **out, const struct tool_home *h, const char *
     return open_app(out, h, (struct pl_app_config){.client_key = path});
 }
 
-pl_err tool_owner_app(struct pl_app **out, const struct tool_home *h)
+pl_err tool_owner_app(struct pl_app **out, const struct tool_home *h, const char *path)
 {
     char key[PATH_MAX];
     tool_path(key, h, "owner.pem");
-    return open_app(out, h, (struct pl_app_config){.no_tee = true, .owner_key = key});
+    return open_app(out, h,
+                    (struct pl_app_config){.no_tee = true, .owner_key = key, .client_key = path});
 }
 
 void tool_app_close(struct pl_app **app)

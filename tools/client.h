@@ -8,8 +8,9 @@
 /* A process that trusts the vendors' roots and those of the home's authority, with its collateral.
  * tee: it proves what it is, where there is a TEE; else it is an owner at his desk. */
 PL_CHECKED pl_err tool_app(struct pl_app **out, const struct tool_home *h, bool tee);
-/* The owner at his desk: at each vault with his key there, from owner.pem of the home. */
-PL_CHECKED pl_err tool_owner_app(struct pl_app **out, const struct tool_home *h);
+/* The owner at his desk: at each vault with his key there, from owner.pem of the home; or with the
+ * key of a file, for which his key at each vault signs where approvals are used. NULL: none. */
+PL_CHECKED pl_err tool_owner_app(struct pl_app **out, const struct tool_home *h, const char *path);
 /* Whoever has the key of this file, in a TEE where there is one. */
 PL_CHECKED pl_err tool_key_app(struct pl_app **out, const struct tool_home *h, const char *path);
 void tool_app_close(struct pl_app **app);

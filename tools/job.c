@@ -36,9 +36,9 @@ int tool_job_begin(struct tool *t, struct tool_job *j, enum tool_who who)
     pl_err e = tool_home(&j->h, t, false);
     if (e != PL_OK)
         return tool_fail(t, tool_home_name(t), e);
-    e = j->identity         ? tool_key_app(&j->app, &j->h, j->identity)
-        : who == TOOL_OWNER ? tool_owner_app(&j->app, &j->h)
-                            : tool_app(&j->app, &j->h, true);
+    e = who == TOOL_OWNER ? tool_owner_app(&j->app, &j->h, j->identity)
+        : j->identity     ? tool_key_app(&j->app, &j->h, j->identity)
+                          : tool_app(&j->app, &j->h, true);
     if (e != PL_OK)
         return tool_app_fail(t, NULL, "this process", e);
     pl_app_progress(j->app, show, t);

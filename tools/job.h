@@ -56,6 +56,11 @@ int tool_key_describe(struct tool *t);
         .help = "speak with this key (P-256, PEM), the same at every vault: a manager's, a "       \
                 "client's"                                                                         \
     }
+#define TOOL_APPROVAL_OPT                                                                          \
+    {                                                                                              \
+        .name = "approval", .arg = TOOL_FILE, .meta = "FILE", .repeats = true,                     \
+        .help = "what others agreed to (pleiad approval), with --identity the key that asked"      \
+    }
 #define TOOL_GRANT_OPT(needed)                                                                     \
     {                                                                                              \
         .name = "grant", .arg = TOOL_FILE, .meta = "FILE",                                         \

@@ -8,25 +8,48 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SECRET_MAX = 64 * 1024 };
+enum { SECRET_MAX = 64 * 1024, APPROVALS_MAX = 16 };
 
 /* A command about the key of one descriptor. */
 struct job {
     struct tool_job j; /* first */
     struct pl_wr descriptor;
-    unsigned vendors; /* --diversity */
+    unsigned vendors;                 /* --diversity */
+    struct pl_wr text[APPROVALS_MAX]; /* --approval */
+    struct pl_bytes approval[APPROVALS_MAX];
+    size_t approvals;
 };
 
 static void job_end(struct job *j)
 {
     tool_job_end(&j->j);
     pl_wr_free(&j->descriptor);
+    for (size_t i = 0; i < APPROVALS_MAX; i++)
+        pl_wr_free(&j->text[i]);
+}
+
+/* The files of --approval; their errors are told. */
+static int read_approvals(struct tool *t, struct job *j)
+{
+    const char *path;
+    for (; (path = tool_nth(t, "approval", (unsigned)j->approvals)); j->approvals++) {
+        if (j->approvals == APPROVALS_MAX)
+            return tool_usage(t, "at most %d times --approval", (int)APPROVALS_MAX);
+        struct pl_wr *w = &j->text[j->approvals];
+        pl_err e = tool_read(w, path, TOOL_FILE_MAX);
+        if (e != PL_OK)
+            return tool_fail(t, path, e);
+        j->approval[j->approvals] = (struct pl_bytes){w->p, w->n};
+    }
+    return -1;
 }
 
 static int begin_with_descriptor(struct tool *t, struct job *j)
 {
     j->j.identity = tool_text(t, "identity");
     int code = tool_job_begin(t, &j->j, tool_job_who(t, TOOL_APP));
+    if (code < 0)
+        code = read_approvals(t, j);
     if (code >= 0)
         return code;
     pl_err e = tool_read(&j->descriptor, tool_text(t, "descriptor"), TOOL_FILE_MAX);
@@ -152,6 +175,8 @@ static struct pl_recover_order recover_order(struct tool *t, const struct job *j
         .descriptor = j->descriptor.p,
         .descriptor_bytes = j->descriptor.n,
         .anchor = j->j.anchor,
+        .approval = j->approval,
+        .approvals = j->approvals,
         .name = tool_text(t, "name"),
         .deadline_ms = (unsigned)tool_number(t, "deadline", 0),
     };
@@ -306,6 +331,7 @@ static const struct tool_opt recover_opts[] = {
     TOOL_REGISTRY_OPT,
     TOOL_AS_OPT("app"),
     TOOL_IDENTITY_OPT,
+    TOOL_APPROVAL_OPT,
     TOOL_REPORT_OPT,
     TOOL_HOME_OPT,
     {0},
@@ -317,6 +343,7 @@ static const struct tool_opt each_opts[] = {
     TOOL_DEADLINE_OPT,
     TOOL_AS_OPT("app"),
     TOOL_IDENTITY_OPT,
+    TOOL_APPROVAL_OPT,
     TOOL_REPORT_OPT,
     TOOL_HOME_OPT,
     {0},

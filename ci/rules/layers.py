@@ -66,7 +66,7 @@ def resolve(file, name):
 # A folder with more than one contract.
 PUBLIC_TOO = {'core/attest/carrier.h', 'core/attest/entry.h', 'core/attest/identity.h',
               'core/attest/ratls.h', 'core/attest/session.h', 'core/attest/session_state.h',
-              'core/policy/change.h', 'core/policy/config.h', 'core/policy/statement.h', 'core/policy/webauthn.h', 'client/owner_grant.h',
+              'core/policy/change.h', 'core/policy/config.h', 'core/policy/statement.h', 'core/policy/webauthn.h', 'client/approval.h', 'client/owner_grant.h',
               'daemons/common/daemon.h', 'integrations/luks/disk.h'}
 
 

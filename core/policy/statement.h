@@ -159,7 +159,7 @@ struct pl_statement {
     size_t targets;
     uint8_t target[PL_STATEMENT_TARGETS][32];
     int64_t iat_s, exp_s;
-    struct pl_span display; /* borrowed from the carrier */
+    struct pl_span text, display; /* the whole, the sentence; borrowed from the carrier */
     bool has_requester;
     uint8_t requester[32];
     bool has_profile;
@@ -181,6 +181,14 @@ struct pl_proof_facts {
  * SIGNATURE, and what webauthn.h and jwt.h say. Zeroed on error. f may be NULL: as zeroed. */
 PL_CHECKED pl_err pl_statement_verify(struct pl_crypto *c, struct pl_statement *out,
                                       struct pl_span carrier, const struct pl_proof_facts *f);
+
+/* Form and fields of a bare statement in canonical form, with its digest; proved by nobody, so that
+ * out->signer stays zero. For whoever is to sign it. */
+PL_CHECKED pl_err pl_statement_read(struct pl_crypto *c, struct pl_statement *out,
+                                    struct pl_span statement);
+
+/* Begun and not over, both for certain: STATEMENT_EARLY, STATEMENT_EXPIRED, STATEMENT_TIME. */
+PL_CHECKED pl_err pl_statement_current(const struct pl_statement *s, struct pl_interval now);
 
 /* Is this request for exactly this act, over this connection (its client's SPKI hash), now? On
  * PL_OK, and if s->sha256 is not spent, its signer belongs in pl_caller.request.

@@ -255,7 +255,22 @@ static pl_err verify(struct pl_crypto *c, struct pl_statement *out, struct pl_sp
     PL_TRY(pl_sha256_one(c, out->sha256, carrier.statement));
     PL_TRY(prove[carrier.form](c, out, &carrier, f ? f : &nothing));
     out->signer.iat_s = out->iat_s;
+    out->text = carrier.statement;
     return PL_OK;
+}
+
+pl_err pl_statement_read(struct pl_crypto *c, struct pl_statement *out, struct pl_span statement)
+{
+    struct pl_wr scratch PL_CLEANUP(pl_wr_free) = pl_wr_heap(2 * PL_STATEMENT_BYTES);
+    *out = (struct pl_statement){0};
+    PL_REQUIRE(statement.n <= PL_STATEMENT_BYTES, STATEMENT_FORM);
+    PL_TRY(pl_jcs_check(&scratch, statement));
+    pl_err e = read_statement(out, statement);
+    if (e == PL_OK)
+        e = pl_sha256_one(c, out->sha256, statement);
+    if (e != PL_OK)
+        *out = (struct pl_statement){0};
+    return e;
 }
 
 pl_err pl_statement_verify(struct pl_crypto *c, struct pl_statement *out, struct pl_span carrier,
@@ -302,7 +317,7 @@ static pl_err covers_display(const struct pl_statement *s, const struct pl_act *
     return PL_OK;
 }
 
-static pl_err covers_time(const struct pl_statement *s, struct pl_interval now)
+pl_err pl_statement_current(const struct pl_statement *s, struct pl_interval now)
 {
     PL_REQUIRE(now.earliest_s <= now.latest_s, STATEMENT_TIME);
     PL_REQUIRE(pl_time_reached(now, s->iat_s) != PL_FALSE, STATEMENT_EARLY);
@@ -347,7 +362,7 @@ pl_err pl_request_covers(struct pl_crypto *c, const struct pl_statement *s,
     PL_TRY(covers_act(c, s, act));
     PL_TRY(covers_requester(s, act->op, connection_sha256, &s->signer, 1));
     PL_TRY(covers_display(s, act, NULL));
-    return covers_time(s, now);
+    return pl_statement_current(s, now);
 }
 
 pl_err pl_approval_covers(struct pl_crypto *c, const struct pl_statement *s,
@@ -358,7 +373,7 @@ pl_err pl_approval_covers(struct pl_crypto *c, const struct pl_statement *s,
     PL_TRY(covers_act(c, s, act));
     PL_TRY(covers_requester(s, act->op, who->client_spki_sha256, who->request, who->requests));
     PL_TRY(covers_display(s, act, p));
-    return covers_time(s, who->now);
+    return pl_statement_current(s, who->now);
 }
 
 bool pl_grant_names(const struct pl_policy *p, const struct pl_caller *who, bool is_profile,
@@ -400,5 +415,5 @@ pl_err pl_grant_covers(struct pl_crypto *c, const struct pl_statement *s, const 
     const uint8_t *subject = s->has_profile ? s->profile_sha256 : s->requester;
     PL_REQUIRE(pl_grant_names(p, who, s->has_profile, subject), GRANT_PROFILE);
     PL_TRY(covers_display(s, act, p));
-    return covers_time(s, who->now);
+    return pl_statement_current(s, who->now);
 }

@@ -194,4 +194,15 @@ struct pl_told {
 };
 struct pl_told pl_turn_problem(const struct pl_turn *t, pl_err e);
 
+/* ---- approvals for others ----------------------------------------------------------------------
+ */
+
+/* POST /v1/approvals/export: an approval whose proof holds now, as a compact JWS of the vault's
+ * attestation key with that key as a JWK set (api.def). It looks at no key of the vault, changes
+ * and uses up nothing. config may be NULL: no issuers. out_pointer: PL_JSON_POINTER_MAX bytes,
+ * filled when the body does not read. */
+PL_CHECKED pl_err pl_approval_reissue(const struct pl_env *env, const struct pl_peer *peer,
+                                      const struct pl_config *config, struct pl_span body,
+                                      struct pl_wr *out, char *out_pointer);
+
 #endif

@@ -333,6 +333,29 @@ static void session(struct pl_conn *c, uint32_t stream, const struct pl_request 
                      (struct pl_told){.code = pl_err_code(e), .pointer = pointer}, NULL);
 }
 
+/* An approval, said again: no key is looked at, so nothing of this waits for the log. */
+static void reissue(struct pl_conn *c, uint32_t stream, const struct pl_request *r)
+{
+    struct worker *w = pl_worker_arg(pl_conn_worker(c));
+    struct client *cl = pl_conn_user(c);
+    struct pl_wr body PL_CLEANUP(pl_wr_free) = pl_wr_heap(PL_NET_RESPONSE_MAX);
+    char pointer[PL_JSON_POINTER_MAX] = "";
+    pthread_mutex_lock(&w->vd->mutex);
+    struct pl_config *config = pl_vault_config(w->vd->vault);
+    pthread_mutex_unlock(&w->vd->mutex);
+    pl_err e = pl_span_is(r->method, "POST") ? prepare_env(w) : PL_FAIL(METHOD);
+    if (e == PL_OK)
+        e = pl_approval_reissue(&w->env, &cl->peer, config, r->body, &body, pointer);
+    if (e == PL_OK)
+        send_body(w, pl_conn_id_of(c), stream, 200, false, pl_wr_span(&body));
+    else
+        send_problem(w, pl_conn_id_of(c), stream,
+                     (struct pl_told){.code = pl_err_code(e), .pointer = pointer}, NULL);
+    pthread_mutex_lock(&w->vd->mutex);
+    pl_config_put(config);
+    pthread_mutex_unlock(&w->vd->mutex);
+}
+
 /* A connection may live longer than the certificate that it was made with, or than the collateral
  * that its evidence was believed by. */
 static bool peer_ended(const struct worker *w, const struct client *cl)
@@ -357,6 +380,8 @@ static void on_request(struct pl_conn *c, uint32_t stream, const struct pl_reque
         answer_error(w, id, stream, PL_FAIL(CONTENT_TYPE));
     else if (pl_span_is(r->path, "/v1/session"))
         session(c, stream, r);
+    else if (pl_span_is(r->path, "/v1/approvals/export"))
+        reissue(c, stream, r);
     else
         keys(c, stream, r);
 }

@@ -276,6 +276,10 @@ PL_API_CHECKED pl_err pl_split_resume(struct pl_app *app, const struct pl_split_
 
 /* ---- Recover --------------------------------------------------------------------------------- */
 
+struct pl_bytes {
+    const void *p;
+    size_t n;
+};
 struct pl_recover_order {
     const void *descriptor; /* a hint: whoever holds the disk can replace it */
     size_t descriptor_bytes;
@@ -287,6 +291,9 @@ struct pl_recover_order {
     unsigned deadline_ms; /* 0: 5000 */
     unsigned linger_ms;   /* the others are heard this much longer, so that wrong ones are named */
     unsigned vendors; /* shares of at least so many vendors' TEEs, or none are combined; 0: any */
+    const struct pl_bytes *approval; /* files of approvals, which go with the request: the app's */
+    size_t approvals; /* client_key is the one that they name. With owner_key too, the owner's */
+                      /* key at each vault signs a request for it */
 };
 /* All vaults at once; the first k verified answers win. A wrong share is named in the report when
  * the others suffice. RECOVER_FEW at the deadline, or as soon as too few are left, with the report
@@ -323,6 +330,25 @@ PL_API_CHECKED pl_err pl_keys_freeze(struct pl_app *app, const struct pl_recover
                                      struct pl_report *report);
 PL_API_CHECKED pl_err pl_keys_unfreeze(struct pl_app *app, const struct pl_recover_order *order,
                                        struct pl_report *report);
+
+/* ---- Approvals ------------------------------------------------------------------------------- */
+
+struct pl_approval_order {
+    const struct pl_recover_order *key; /* which key; the caller must be let read its policy */
+    const char *op;                     /* "export", "delete", ... */
+    const uint8_t *requester; /* 32 bytes: SPKI hash of the key whose connection will use it */
+    int64_t life_s; /* beyond what clocks may differ by; 0: five minutes, at most an hour in all */
+};
+/* Makes one statement, good at every vault that answers, as a file that others sign elsewhere
+ * (pleiad approval sign). *out_json is malloc'ed. Vaults whose policy has other rules for the
+ * operation than most are left out. */
+PL_API_CHECKED pl_err pl_approval_request(char **out_json, struct pl_app *app,
+                                          const struct pl_approval_order *order,
+                                          struct pl_report *report);
+/* The same for the vaults, versions and policies of an earlier file, without asking anybody:
+ * order->key is not looked at. */
+PL_API_CHECKED pl_err pl_approval_renew(char **out_json, struct pl_app *app, const void *like,
+                                        size_t bytes, const struct pl_approval_order *order);
 
 /* ---- What vaults hold ------------------------------------------------------------------------ */
 
