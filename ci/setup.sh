@@ -11,8 +11,9 @@ suite_groups() {
 # Packages of the groups that are not installed.
 missing_packages() {
     awk -F'\t' -v groups="$*" 'BEGIN { n = split(groups, a, " "); for (i = 1; i <= n; i++) want[a[i]] = 1 }
-        !/^#/ && NF { n = split($2, g, ","); for (i = 1; i <= n; i++) if (g[i] in want) { print $1; next } }' \
-        ci/packages.txt | while read -r package; do
+        !/^#/ && NF { n = split($2, g, ","); for (i = 1; i <= n; i++) if (g[i] in want) { print $1, $3; next } }' \
+        ci/packages.txt | while read -r package program; do
+        [[ -n $program ]] && command -v "$program" >/dev/null && continue
         dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || echo "$package"
     done
 }
