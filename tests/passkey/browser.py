@@ -12,7 +12,7 @@ import threading
 from chromium import Chromium
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-JUDGE = os.environ["JUDGE"]
+JUDGE = os.environ.get("JUDGE")
 KIND = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True, "isUserVerified": True,
         "automaticPresenceSimulation": True}
 count = failures = 0
@@ -23,6 +23,11 @@ def ok(good, name, why=""):
     count += 1
     failures += not good
     print(f"{'ok' if good else 'not ok'} {count} - {name}{'' if good else ': ' + str(why)[:1500]}", flush=True)
+
+
+def plan(least):
+    print(f"1..{count}")
+    return 1 if failures or count < least else 0
 
 
 class Page(http.server.BaseHTTPRequestHandler):
@@ -124,8 +129,7 @@ def main():
         if found[0]:
             refuses(site, found[0], statement)
             frames(site, found[0], statement)
-    print(f"1..{count}")
-    return 1 if failures or count < 12 else 0  # whichever keys it makes, P-256 is one
+    return plan(12)  # whichever keys it makes, P-256 is one
 
 
 if __name__ == "__main__":
