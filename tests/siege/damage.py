@@ -2,7 +2,10 @@
 a message that names the place, and changes nothing on the disk. A last frame with a sector that was not
 written is the one thing that is cut.
 
-    damage.py [FLIPS]      400 of each long file at most; 0: every 64th byte of all that was written"""
+A start for each of FLIPS places of each file; with --every, by a vault that opens its files again and again
+with the keys of one start (bent.c), every 64th byte of all that was written, and every byte of the sealed root.
+
+    damage.py [FLIPS] [--every]      100 of each long file unless said otherwise"""
 import glob
 import hashlib
 import json
@@ -12,17 +15,18 @@ import shutil
 import signal
 import struct
 import sys
+import time
 
 from siege import Link, Tap, World, share, statement, until
 
-STEP = 64
+STEP, EVERY = 64, 1000
 SECTOR = 512
 FRAME = b"PLFRAME1"
 
 
 def fill(world, tap):
     """Ten keys, exports until a snapshot is due, its writing, some more: the caller and its keys."""
-    vault, who, keys = world.vault("vault"), world.caller(), {}
+    vault, who, keys = world.vault("vault", "--snapshot-every", str(EVERY)), world.caller(), {}
     link = Link(vault.port, who)
     for _ in range(10):
         body = share(who)
@@ -30,7 +34,7 @@ def fill(world, tap):
         assert link.call("POST", f"/v1/keys/{handle}/activate", {})[0] == 200
         keys[handle] = body["share"]
     names = list(keys)
-    for i in range(0, 10100, 50):
+    for i in range(0, EVERY + 100, 50):
         streams = [link.ask("POST", f"/v1/keys/{names[(i + j) % 10]}/export", {}) for j in range(50)]
         assert all(link.answer(s)[0] == 200 for s in streams)
     tap.ok(until(lambda: glob.glob(vault.folder + "/snapshot.0*")), "a snapshot is written", vault.text())
@@ -93,7 +97,8 @@ def places(path, most):
         all_ = [*frames(path)]
         size = min(size, all_[-1][0] + all_[-1][1] + 4096) if all_ else 4096
     every = list(range(0, size, STEP))
-    return every if not most or len(every) <= most else every[:64] + every[64:-64:len(every) // (most - 128) + 1] + every[-64:]
+    ends = most // 4
+    return every if not most or len(every) <= most else every[:ends] + every[ends:-ends:2 * len(every) // most + 1] + every[-ends:]
 
 
 def bend(world, tap, folder, most):
@@ -109,6 +114,31 @@ def bend(world, tap, folder, most):
             if len(bad) > 3:
                 break
         tap.ok(n and not bad, f"{name}: {n} flipped bits, each stops the vault, is named, and changes nothing", *bad)
+
+
+def every(world, tap, folder):
+    """No place is left out. Of the zeros that wait behind a log's last frame few are kept meanwhile: it is
+    read as a whole each time."""
+    whole = {f: os.path.getsize(os.path.join(folder, f)) for f in os.listdir(folder) if f.startswith("log.")}
+    for f in whole:
+        path = os.path.join(folder, f)
+        os.truncate(path, min(whole[f], max(at + n for at, n in frames(path)) + 2 * 4096))
+    before, sizes = digest(folder), {f: len(places(os.path.join(folder, f), 0)) for f in os.listdir(folder)}
+    sizes["root.sealed"] = os.path.getsize(folder + "/root.sealed")
+    begun = time.monotonic()
+    vault = world.vault("vault", PL_BEND=folder)
+    status = vault.p.wait()
+    took = time.monotonic() - begun
+    said = [line.split(" ", 3) for line in vault.text().splitlines() if line.startswith(("bent ", "passed "))]
+    bent = {line[1]: int(line[2]) for line in said if line[0] == "bent"}
+    bad = [line for line in said if line[0] == "passed"]
+    tap.ok(status == 0 and not bad and all(bent.get(f, -1) >= n for f, n in sizes.items()) and set(bent) == set(sizes),
+           f"a flipped bit at every {STEP}th byte, {sum(bent.values())} places in {len(bent)} files: each is refused and named",
+           *bad[:4], bent, sizes, vault.text()[-1000:])
+    tap.ok(digest(folder) == before, "and nothing on the disk is changed")
+    for f, size in whole.items():
+        os.truncate(os.path.join(folder, f), size)
+    tap.note(f"{took:.0f} s")
 
 
 def torn(world, tap, folder, who, keys):
@@ -135,10 +165,12 @@ def torn(world, tap, folder, who, keys):
 
 
 def main():
-    most = int(sys.argv[1]) if len(sys.argv) > 1 else 400
+    most = next((int(a) for a in sys.argv[1:] if a.isdigit()), 100)
     tap = Tap()
-    with World() as world:
+    with World(vaultd=os.environ["BENT"]) as world:
         folder, who, keys = fill(world, tap)
+        if "--every" in sys.argv:
+            every(world, tap, folder)
         bend(world, tap, folder, most)
         torn(world, tap, folder, who, keys)
         vault = world.vault("vault")

@@ -7,8 +7,9 @@ export PLEIAD="$b/tools/pleiad" SIMD="$b/daemons/simd/pleiad-simd" VAULTD="$b/da
 export KIT="$b/tests/e2e/client_kit" PROBE="$b/tests/client/client_probe" SOURCE="$PWD" PYTHONDONTWRITEBYTECODE=1
 status=0
 export SEARCH="$b/tests/siege/siege_search" TELLING="$b/tests/siege/pleiad-vaultd-telling"
+export BENT="$b/tests/siege/pleiad-vaultd-bent"
 export FAULTY="$b/tests/siege/pleiad-vaultd-faulty" TELLING_APP="$b/tests/siege/client_telling"
-[ $# -gt 0 ] || set -- 'kill.py 500' 'hostile.py --long' app.py 'memory.py 10000 2000 10000' 'faults.py 120' 'damage.py 1500'
+[ $# -gt 0 ] || set -- 'kill.py 500' 'hostile.py --long' app.py 'memory.py 10000 2000 10000' 'faults.py 120' 'damage.py 200 --every'
 for run in "$@"; do
     # shellcheck disable=SC2086 # a name and its arguments
     python3 tests/siege/$run || status=1
