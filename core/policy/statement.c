@@ -54,7 +54,7 @@ static pl_err vault_params_sha256(struct pl_crypto *c, uint8_t out[static 32], e
         pl_jw_key(&j, "commitment");
         pl_jw_b64u(&j, PL_ARR(act->params.commitment));
     }
-    if (act->op == PL_OP_CREATE) {
+    if (act->op == PL_OP_CREATE || act->op == PL_OP_UPDATE_POLICY) {
         pl_jw_key(&j, "policy_sha256");
         pl_jw_hex(&j, PL_ARR(act->params.policy_sha256));
     }

@@ -91,12 +91,14 @@ const char *pl_typ_word(enum pl_typ t);
  *   common    create: {"generation":G,"op":"create","type":T}    others: {"op":W}
  *   per vault create: {"commitment":B,"policy_sha256":H,"tag":B} others: {}
  *             create, in a grant: {"policy_sha256":H}
+ *             update_policy: {"policy_sha256":H}, of the new policy there
  * B base64url of 32 bytes. A share itself is not covered: a digest of it would leave the channel it
  * arrives in. That channel is the requester's, and the tag is the owner's check on the share. */
 struct pl_params {
     enum pl_key_type type;                              /* create */
     uint64_t generation;                                /* create: below 2^53 */
-    uint8_t policy_sha256[32], commitment[32], tag[32]; /* create; at this vault */
+    uint8_t policy_sha256[32], commitment[32], tag[32]; /* create; at this vault.
+                                                         * update_policy: the first */
 };
 
 /* One operation at one vault. */

@@ -13,6 +13,7 @@
  *     grant       flag {32, i64 exp}
  *     then by kind, nothing else:
  *     CREATE            birth (code.c), vec policy, 32 SHA-256 of the sealed material
+ *     UPDATE_POLICY     vec the new policy, u64 its principals that are owners and agreed
  *     REFUSED, FAILED   word of err.def; u64 index of the entry that allowed it (FAILED)
  *     LIST              u64 keys listed
  *     LAPSE             vec handles
@@ -34,7 +35,7 @@ enum pl_entry_kind pl_change_kind(enum pl_op op)
         [PL_OP_EXPORT] = PL_ENTRY_EXPORT,           [PL_OP_DELETE] = PL_ENTRY_DELETE,
         [PL_OP_DESCRIBE] = PL_ENTRY_DESCRIBE,       [PL_OP_LIST] = PL_ENTRY_LIST,
         [PL_OP_READ_POLICY] = PL_ENTRY_READ_POLICY, [PL_OP_FREEZE] = PL_ENTRY_FREEZE,
-        [PL_OP_UNFREEZE] = PL_ENTRY_UNFREEZE,
+        [PL_OP_UNFREEZE] = PL_ENTRY_UNFREEZE,       [PL_OP_UPDATE_POLICY] = PL_ENTRY_UPDATE_POLICY,
     };
     return kinds[(unsigned)op < PL_OP_COUNT ? op : PL_OP_NONE];
 }
@@ -64,6 +65,10 @@ static void code_kind(struct coder *k, struct change *ch)
         pl_code_birth(k, &ch->birth);
         pl_code_vec(k, &ch->policy, PL_POLICY_BYTES);
         pl_code_bytes(k, ch->sealed_sha256, 32);
+    }
+    if (ch->kind == PL_ENTRY_UPDATE_POLICY) {
+        pl_code_vec(k, &ch->policy, PL_POLICY_BYTES);
+        pl_code_u64(k, &ch->birth.consents);
     }
     if (ch->kind == PL_ENTRY_REFUSED || ch->kind == PL_ENTRY_FAILED) {
         unsigned code = pl_code_word(k, ch->error, PL_E_COUNT, code_name);

@@ -100,8 +100,14 @@ static pl_err decide(const struct pl_vault *v, struct pl_turn *t)
     /* A missing key and a stranger take the same way to the same answer, which the rules of no
      * policy delay: without a principal or a consent they would allow nothing. */
     PL_REQUIRE(birth || t->principal || t->facts.consent, DENIED);
+    if (t->next && t->answered)
+        return PL_OK; /* what it changed is no change any more: a principal is told so */
+    if (t->next)
+        PL_TRY(pl_check_version(t));
     t->decision = pl_policy_evaluate(t->policy->policy, &t->facts, NULL);
     PL_TRY(birth ? check_birth(v, t) : check_key(t));
+    if (t->next)
+        PL_TRY(pl_check_update(v, t));
     return t->answered ? PL_OK : check_spent(v, &t->change);
 }
 
@@ -165,7 +171,7 @@ static pl_err write_entry(struct pl_turn *t)
 static pl_err next_record(struct pl_vault *v, struct pl_turn *t, struct record **out)
 {
     if (t->call.op != PL_OP_CREATE)
-        return pl_vault_next_record(v, out, &t->change, 0);
+        return pl_vault_next_record(v, out, &t->change, 0, t->next);
     *out = pl_record_new(&t->change, t->policy, 0);
     PL_REQUIRE(*out, NO_MEMORY);
     t->policy->refs++;
@@ -258,15 +264,15 @@ static void tell_principal(struct pl_turn *t, pl_err e)
 }
 
 /* One policy is held once, however many keys it has. */
-static void share_policy(const struct pl_vault *v, struct pl_turn *t)
+static void share_policy(const struct pl_vault *v, struct policy_ref **mine, struct change *ch)
 {
-    struct policy_ref *same = pl_vault_policy(v, pl_policy_sha256(t->policy->policy));
+    struct policy_ref *same = *mine ? pl_vault_policy(v, pl_policy_sha256((*mine)->policy)) : NULL;
     if (!same)
         return;
     same->refs++;
-    pl_policy_put(t->policy);
-    t->policy = same;
-    t->change.policy = pl_policy_text(same->policy);
+    pl_policy_put(*mine);
+    *mine = same;
+    ch->policy = pl_policy_text(same->policy);
 }
 
 pl_err pl_turn_commit(struct pl_vault *v, struct pl_turn *t, const struct pl_log *log,
@@ -280,8 +286,7 @@ pl_err pl_turn_commit(struct pl_vault *v, struct pl_turn *t, const struct pl_log
         return pl_commit_list(v, t, log, out_wait);
     if (t->call.has_handle)
         PL_REQUIRE(pl_vault_find(v, t->call.handle) == t->record, TURN_AGAIN);
-    else
-        share_policy(v, t);
+    share_policy(v, t->call.has_handle ? &t->next : &t->policy, &t->change);
     pl_err e = find_answered(v, t, &index);
     if (e == PL_OK)
         e = decide(v, t);

@@ -73,6 +73,19 @@ static pl_err finish_receipt(const struct pl_turn *t, const struct pl_env *env,
     return pl_api_write_receipt(body, &m);
 }
 
+static pl_err finish_update(const struct pl_turn *t, const struct pl_env *env,
+                            const struct permit *p, struct pl_wr *body)
+{
+    (void)t;
+    struct pl_wr carrier PL_CLEANUP(pl_wr_free) = pl_wr_heap(PL_CARRIER_MAX);
+    PL_TRY(sign_key(env, &carrier, p->record));
+    struct pl_api_updated m = {
+        .index = p->index, .statement = pl_wr_span(&carrier), .version = p->record->policy_version};
+    memcpy(m.handle, p->record->handle, sizeof(m.handle));
+    memcpy(m.policy_sha256, pl_policy_sha256(p->record->policy->policy), 32);
+    return pl_api_write_updated(body, &m);
+}
+
 static pl_err finish_export(const struct pl_turn *t, const struct pl_env *env,
                             const struct permit *p, struct pl_wr *body)
 {
@@ -173,7 +186,7 @@ static finish_fn *const finish_of[PL_OP_COUNT] = {
     [PL_OP_EXPORT] = finish_export,     [PL_OP_DELETE] = finish_receipt,
     [PL_OP_DESCRIBE] = finish_describe, [PL_OP_READ_POLICY] = finish_policy,
     [PL_OP_LIST] = finish_list,         [PL_OP_FREEZE] = finish_receipt,
-    [PL_OP_UNFREEZE] = finish_receipt,
+    [PL_OP_UNFREEZE] = finish_receipt,  [PL_OP_UPDATE_POLICY] = finish_update,
 };
 
 pl_err pl_turn_finish(struct pl_turn *t, const struct pl_env *env, struct pl_wr *body,

@@ -214,10 +214,12 @@ void pl_vault_apply(struct pl_vault *v, const struct change *ch, uint64_t index,
                     struct record *fresh);
 /* Puts a record in place (snapshot, CREATE). */
 void pl_vault_put_record(struct pl_vault *v, struct record *r);
-/* The changed copy of its record that an entry about a key makes; NULL for those that change none.
- * ENTRY_BODY when the record is not there or its state does not allow it. */
+/* The changed copy of its record that an entry about a key makes, with the policy of an
+ * UPDATE_POLICY (NULL for others); NULL for entries that change none. ENTRY_BODY when the record is
+ * not there or its state does not allow it. */
 PL_CHECKED pl_err pl_vault_next_record(const struct pl_vault *v, struct record **out,
-                                       const struct change *ch, uint64_t index);
+                                       const struct change *ch, uint64_t index,
+                                       struct policy_ref *policy);
 /* What the vault has under this digest already, not counted; NULL: nothing. */
 struct policy_ref *pl_vault_policy(const struct pl_vault *v, const uint8_t sha256[static 32]);
 PL_CHECKED pl_err pl_policy_ref_load(struct policy_ref **out, struct pl_crypto *c,
@@ -239,6 +241,14 @@ struct permit {
     uint64_t index;
 };
 
+/* update.c: reads what the new policy changes, for a principal; act.params was filled before. Then
+ * under the mutex: is it the version that stands, and who will the key's owners be? */
+void pl_point_into_policy(struct pl_refusal *why);
+PL_CHECKED pl_err pl_prepare_update(struct pl_turn *t, const struct pl_env *env,
+                                    struct pl_span policy);
+PL_CHECKED pl_err pl_check_version(struct pl_turn *t);
+PL_CHECKED pl_err pl_check_update(const struct pl_vault *v, struct pl_turn *t);
+
 /* list.c: takes a page of keys; chooses what the caller may see, without the lock; writes it down.
  */
 void pl_begin_list(struct pl_vault *v, struct pl_turn *t);
@@ -256,6 +266,8 @@ struct pl_turn {
     struct record *record; /* counted; NULL: no such key */
     struct pl_config *config;
     struct policy_ref *policy; /* of the record, the new one of a create, or the decoy; counted */
+    struct policy_ref *next;   /* update: the policy that is asked for; counted */
+    uint64_t replaces, agreed; /* update: which version; owners in `next` who signed or ask */
     struct pl_act act;
     struct pl_facts facts;
     bool principal;     /* has a right to know why not */

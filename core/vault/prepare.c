@@ -27,24 +27,41 @@ static pl_err read_create(struct pl_api_create *m, struct pl_api_in *in)
     return PL_OK;
 }
 
-/* Reads the body into `m` (create) and the statements. An empty body is an empty object. */
+static pl_err read_update(struct pl_api_create *m, struct pl_api_in *in)
+{
+    struct pl_api_update u;
+    PL_TRY(pl_api_read_update(&u, in));
+    m->policy = u.policy;
+    m->statements = u.statements;
+    return PL_OK;
+}
+
+static pl_err read_operation(struct pl_api_create *m, struct pl_api_in *in)
+{
+    struct pl_api_operation o;
+    if (in->body.n == 0) /* as good as an empty object */
+        return PL_OK;
+    PL_TRY(pl_api_read_operation(&o, in));
+    m->statements = o.statements;
+    return PL_OK;
+}
+
+/* Reads the body into `m`, as far as this operation has such members, and the statements. */
 static pl_err read_body(struct pl_turn *t, const struct pl_env *env, struct pl_api_create *m)
 {
-    struct pl_api_operation o = {0};
     struct pl_api_in in = {.body = t->call.body, .scratch = env->secrets};
-    bool create = t->call.op == PL_OP_CREATE;
-    if (in.body.n == 0 && !create)
-        return PL_OK;
-    pl_err e = create ? read_create(m, &in) : pl_api_read_operation(&o, &in);
+    pl_err e = t->call.op == PL_OP_CREATE          ? read_create(m, &in)
+               : t->call.op == PL_OP_UPDATE_POLICY ? read_update(m, &in)
+                                                   : read_operation(m, &in);
     if (e != PL_OK) {
         memcpy(t->why.pointer, in.pointer, sizeof(t->why.pointer));
         return e;
     }
-    return read_statements(t, env->crypto, create ? &m->statements : &o.statements);
+    return read_statements(t, env->crypto, &m->statements);
 }
 
-/* A policy's refusal points into the policy; the caller sent a request that holds one. */
-static void point_into_policy(struct pl_refusal *why)
+/* The caller sent a request that holds the policy: its refusal points into it. */
+void pl_point_into_policy(struct pl_refusal *why)
 {
     char inner[sizeof(why->pointer)];
     const char prefix[] = "/policy";
@@ -84,7 +101,7 @@ static pl_err prepare_birth(struct pl_turn *t, const struct pl_env *env,
     PL_TRY(pl_key_type_parse(&ch->birth.type, pl_span_str(m->type)));
     pl_err e = pl_policy_ref_load(&t->policy, env->crypto, m->policy, &t->why);
     if (e != PL_OK) {
-        point_into_policy(&t->why);
+        pl_point_into_policy(&t->why);
         return e;
     }
     memcpy(t->handle, env->entropy, sizeof(t->handle));
@@ -262,6 +279,26 @@ static pl_err digest_request(struct pl_turn *t, const struct pl_env *env)
     return pl_sha256(env->crypto, t->change.idem, parts, 5);
 }
 
+/* What statements cover. Whoever asks, and whether there is such a key: it costs the same. */
+static pl_err digest_policy(struct pl_turn *t, const struct pl_env *env, struct pl_span policy)
+{
+    struct pl_wr w PL_CLEANUP(pl_wr_free) = pl_wr_heap(2 * PL_POLICY_BYTES);
+    PL_TRY(pl_jcs(&w, policy));
+    return pl_sha256_one(env->crypto, t->act.params.policy_sha256, pl_wr_span(&w));
+}
+
+static pl_err read_request(struct pl_turn *t, const struct pl_env *env, struct pl_api_create *m)
+{
+    PL_TRY(digest_request(t, env));
+    PL_TRY(pl_turn_token(t, env));
+    PL_TRY(read_body(t, env, m));
+    if (t->call.op == PL_OP_LIST)
+        pl_prepare_list(t, env);
+    if (t->call.op == PL_OP_UPDATE_POLICY)
+        return digest_policy(t, env, m->policy);
+    return t->call.op == PL_OP_CREATE ? prepare_birth(t, env, m) : PL_OK;
+}
+
 static pl_err prepare(struct pl_turn *t, const struct pl_env *env)
 {
     struct pl_api_create m = {0};
@@ -271,15 +308,7 @@ static pl_err prepare(struct pl_turn *t, const struct pl_env *env)
     memcpy(t->change.caller, t->peer.spki_sha256, 32);
     t->change.attested = t->peer.claims != NULL;
     memcpy(t->change.claims, t->peer.claims_sha256, 32);
-    pl_err e = digest_request(t, env);
-    if (e == PL_OK)
-        e = pl_turn_token(t, env);
-    if (e == PL_OK)
-        e = read_body(t, env, &m);
-    if (e == PL_OK && t->call.op == PL_OP_CREATE)
-        e = prepare_birth(t, env, &m);
-    if (e == PL_OK && t->call.op == PL_OP_LIST)
-        pl_prepare_list(t, env);
+    pl_err e = read_request(t, env, &m);
     /* A list is decided key by key; a refused birth or an empty vault has no policy to ask. */
     if (!t->policy || (e != PL_OK && t->call.op == PL_OP_CREATE))
         return e;
@@ -295,6 +324,8 @@ static pl_err prepare(struct pl_turn *t, const struct pl_env *env)
     name_principals(t);
     bool hidden = !t->record || (t->record->state == PL_STATE_PREPARED && !t->creator);
     t->principal = !hidden && (pl_facts_is(&t->facts) || t->creator);
+    if (e == PL_OK && t->call.op == PL_OP_UPDATE_POLICY && t->principal)
+        e = pl_prepare_update(t, env, m.policy);
     return e;
 }
 

@@ -87,6 +87,23 @@ static pl_err replay_config(struct pl_vault *v, struct pl_crypto *c, const struc
     return PL_OK;
 }
 
+static pl_err replay_update(struct pl_vault *v, struct pl_crypto *c, const struct change *ch,
+                            uint64_t index)
+{
+    struct policy_ref *policy;
+    struct record *next = NULL;
+    PL_TRY(pl_vault_policy_of(v, &policy, c, ch->policy));
+    pl_err e = pl_vault_next_record(v, &next, ch, index, policy);
+    pl_policy_put(policy);
+    if (e == PL_OK)
+        e = pl_vault_reserve(v, ch, next);
+    if (e == PL_OK)
+        pl_vault_apply(v, ch, index, next);
+    else
+        pl_record_put(next);
+    return e;
+}
+
 /* The snapshot was read after this entry had changed its record, or ended it. */
 static bool done_before(const struct pl_vault *v, const struct change *ch, uint64_t index)
 {
@@ -104,8 +121,11 @@ static pl_err replay(struct pl_vault *v, struct pl_crypto *c, struct change *ch,
         return replay_create(v, c, ch, index);
     if (ch->kind == PL_ENTRY_CONFIG)
         return replay_config(v, c, ch, index);
-    if (!done_before(v, ch, index))
-        PL_TRY(pl_vault_next_record(v, &next, ch, index));
+    bool done = done_before(v, ch, index);
+    if (!done && ch->kind == PL_ENTRY_UPDATE_POLICY)
+        return replay_update(v, c, ch, index);
+    if (!done)
+        PL_TRY(pl_vault_next_record(v, &next, ch, index, NULL));
     pl_vault_apply(v, ch, index, next);
     return PL_OK;
 }

@@ -13,9 +13,9 @@ struct route {
 static const struct route routes[] = {
     {"POST", false, NULL, PL_OP_CREATE},        {"GET", false, NULL, PL_OP_LIST},
     {"GET", true, NULL, PL_OP_DESCRIBE},        {"DELETE", true, NULL, PL_OP_DELETE},
-    {"GET", true, "policy", PL_OP_READ_POLICY}, {"POST", true, "activate", PL_OP_ACTIVATE},
-    {"POST", true, "export", PL_OP_EXPORT},     {"POST", true, "freeze", PL_OP_FREEZE},
-    {"POST", true, "unfreeze", PL_OP_UNFREEZE},
+    {"GET", true, "policy", PL_OP_READ_POLICY}, {"PUT", true, "policy", PL_OP_UPDATE_POLICY},
+    {"POST", true, "activate", PL_OP_ACTIVATE}, {"POST", true, "export", PL_OP_EXPORT},
+    {"POST", true, "freeze", PL_OP_FREEZE},     {"POST", true, "unfreeze", PL_OP_UNFREEZE},
 };
 
 /* Takes `prefix` from the front of *s. */

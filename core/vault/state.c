@@ -149,6 +149,11 @@ void pl_vault_put_record(struct pl_vault *v, struct record *r)
     struct record **at = pl_map_put(&v->records, key);
     if (*at) {
         count_state(v, (*at)->state, -1);
+        if ((*at)->policy != r->policy) { /* who pays for the key may be somebody else now */
+            count_owners(v, *at, -1);
+            name_policy(v, r->policy);
+            count_owners(v, r, 1);
+        }
         pl_order_replace(&v->order, *at, r);
         pl_record_put(*at);
     } else {
@@ -206,8 +211,17 @@ static int64_t state_ends(enum pl_state s, struct pl_interval now)
     return s == PL_STATE_DELETED ? pl_ends_after(now, PL_TOMBSTONE_S) : INT64_MAX;
 }
 
+static void change_policy(struct record *r, struct policy_ref *policy, const struct change *ch)
+{
+    policy->refs++;
+    pl_policy_put(r->policy);
+    r->policy = policy;
+    r->policy_version++;
+    r->birth.consents = ch->birth.consents;
+}
+
 pl_err pl_vault_next_record(const struct pl_vault *v, struct record **out, const struct change *ch,
-                            uint64_t index)
+                            uint64_t index, struct policy_ref *policy)
 {
     enum pl_state next;
     *out = NULL;
@@ -215,12 +229,15 @@ pl_err pl_vault_next_record(const struct pl_vault *v, struct record **out, const
         return PL_OK;
     struct record *r = ch->has_handle ? pl_vault_find(v, ch->handle) : NULL;
     PL_REQUIRE(r && ch->kind == pl_change_kind(ch->op), ENTRY_BODY);
+    PL_REQUIRE(policy || ch->op != PL_OP_UPDATE_POLICY, BUG);
     PL_TRY(pl_state_next(&next, r->state, pl_op_row(ch->op)->event));
     struct record *copy = pl_record_copy(r);
     PL_REQUIRE(copy, NO_MEMORY);
     copy->state = next;
     copy->ends_s = state_ends(next, ch->now);
     copy->last = index;
+    if (policy)
+        change_policy(copy, policy, ch);
     *out = copy;
     return PL_OK;
 }

@@ -71,7 +71,8 @@ void pl_turn_end(struct pl_vault *v, struct pl_turn *t)
     pl_record_put(t->record);
     t->record = NULL;
     pl_policy_put(t->policy);
-    t->policy = NULL;
+    pl_policy_put(t->next);
+    t->policy = t->next = NULL;
     pl_config_put(t->config);
     t->config = NULL;
     free(t->sealed);

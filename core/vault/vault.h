@@ -128,6 +128,7 @@ struct pl_call {
     struct pl_span body;            /* borrowed until pl_turn_end */
     struct pl_span idempotency_key; /* empty: none */
     struct pl_span authorization;   /* "Bearer TOKEN"; empty: none */
+    struct pl_span if_match;        /* the version that an update replaces; empty: none */
     uint64_t page;                  /* list: from this creation index on */
 };
 /* NO_ROUTE, METHOD; PATH_HANDLE when a handle is not 22 base64url digits. Fills op, handle, page.

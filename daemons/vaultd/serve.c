@@ -209,8 +209,10 @@ static void run_turn(struct pl_conn *c, uint32_t stream, const struct pl_call *c
 static void keys(struct pl_conn *c, uint32_t stream, const struct pl_request *r)
 {
     struct worker *w = pl_worker_arg(pl_conn_worker(c));
-    struct pl_call call = {
-        .body = r->body, .idempotency_key = r->idempotency_key, .authorization = r->authorization};
+    struct pl_call call = {.body = r->body,
+                           .idempotency_key = r->idempotency_key,
+                           .authorization = r->authorization,
+                           .if_match = r->if_match};
     pl_err e = pl_call_route(&call, r->method, r->path);
     if (e == PL_OK)
         run_turn(c, stream, &call);

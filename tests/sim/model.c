@@ -45,7 +45,8 @@ static struct sim_carrier *some_carrier(struct sim_node *n, uint8_t fill)
 static size_t new_key(struct sim_node *n)
 {
     struct sim_key *k = &n->model.key[n->model.keys];
-    *k = (struct sim_key){.fill = (uint8_t)(1 + sim_below(n->random, 3)), .n = 34 + n->model.keys};
+    *k = (struct sim_key){
+        .fill = (uint8_t)(1 + sim_below(n->random, 3)), .n = 34 + n->model.keys, .version = 1};
     if (sim_below(n->random, 3))
         k->by = some_carrier(n, k->fill);
     return n->model.keys++;
@@ -65,7 +66,8 @@ static enum job_kind some_kind(struct sim_node *n, const struct sim_key *k)
 {
     static const enum job_kind often[] = {JOB_EXPORT, JOB_EXPORT,   JOB_EXPORT,   JOB_EXPORT,
                                           JOB_STEAL,  JOB_DESCRIBE, JOB_DELETE,   JOB_FREEZE,
-                                          JOB_FREEZE, JOB_UNFREEZE, JOB_UNFREEZE, JOB_ACTIVATE};
+                                          JOB_FREEZE, JOB_UNFREEZE, JOB_UNFREEZE, JOB_UPDATE,
+                                          JOB_UPDATE, JOB_UPDATE,   JOB_ACTIVATE};
     if (k->live.sent == 0 && sim_below(n->random, 4))
         return JOB_ACTIVATE;
     return often[sim_below(n->random, sizeof(often) / sizeof(often[0]))];
@@ -148,14 +150,27 @@ static void count_sending(struct sim_job *j, struct sim_key *k)
         k->by->sent++;
 }
 
+/* Every job asks for a policy of its own. */
+static const char *update_body(struct sim_node *n, const struct sim_key *k, struct sim_job *j)
+{
+    static char text[8192];
+    if (!*j->version)
+        snprintf(j->version, sizeof(j->version), "%llu",
+                 (unsigned long long)k->version - (sim_below(n->random, 8) == 0 && k->version > 1));
+    const char *policy = world_policy(&n->w, k->fill);
+    snprintf(text, sizeof(text),
+             "{\"policy\":%.*s,\"lifecycle\":{\"expires\":\"%04zu-01-01T00:00:00Z\"}}}",
+             (int)strlen(policy) - 1, policy, 2100 + (size_t)(j - n->model.job));
+    return text;
+}
+
 void model_send(struct sim_node *n, size_t job, struct sim_turn *t)
 {
-    static const char *const method[JOB_KINDS] = {[JOB_DELETE] = "DELETE", [JOB_DESCRIBE] = "GET"};
-    static const char *const tail[JOB_KINDS] = {[JOB_ACTIVATE] = "/activate",
-                                                [JOB_FREEZE] = "/freeze",
-                                                [JOB_UNFREEZE] = "/unfreeze",
-                                                [JOB_EXPORT] = "/export",
-                                                [JOB_STEAL] = "/export"};
+    static const char *const method[JOB_KINDS] = {
+        [JOB_UPDATE] = "PUT", [JOB_DELETE] = "DELETE", [JOB_DESCRIBE] = "GET"};
+    static const char *const tail[JOB_KINDS] = {
+        [JOB_ACTIVATE] = "/activate", [JOB_FREEZE] = "/freeze", [JOB_UNFREEZE] = "/unfreeze",
+        [JOB_UPDATE] = "/policy",     [JOB_EXPORT] = "/export", [JOB_STEAL] = "/export"};
     struct sim_job *j = &n->model.job[job];
     struct sim_key *k = key_of(n, j);
     char path[128];
@@ -176,6 +191,9 @@ void model_send(struct sim_node *n, size_t job, struct sim_turn *t)
     t->call.idempotency_key = pl_span_str(j->idem);
     if (j->kind == JOB_CREATE)
         t->body = strdup(world_create_body(&n->w, k->fill, k->n, k->by ? k->by->text : NULL));
+    if (j->kind == JOB_UPDATE)
+        t->body = strdup(update_body(n, k, j));
+    t->call.if_match = pl_span_str(j->version);
     t->call.body = pl_span_str(t->body);
 }
 
@@ -285,6 +303,29 @@ static void deleted(struct sim_node *n, const struct sim_turn *t, const struct s
         SIM_CHECK(n, later(t->e) || k->gone.sent > 1 || !k->live.sure || k->live.step >= j->begun);
 }
 
+/* Each version is made by one request, however often that is sent, and by none that named another.
+ */
+static void updated(struct sim_node *n, const struct sim_turn *t, const struct sim_job *j,
+                    struct sim_key *k)
+{
+    static _Alignas(16) uint8_t mem[32768];
+    struct pl_arena a = pl_arena(mem, sizeof(mem));
+    struct pl_api_updated m;
+    struct pl_api_in in = {.body = pl_wr_span(&t->answer), .scratch = &a};
+    size_t job = (size_t)(j - n->model.job) + 1;
+    if (t->e != PL_OK)
+        return;
+    SIM_CHECK(n, t->status == 200 && pl_api_read_updated(&m, &in) == PL_OK);
+    uint64_t mine = strtoull(j->version, NULL, 10) + 1;
+    SIM_CHECK(n, m.version == mine || (*j->idem && m.version > mine));
+    SIM_CHECK(n, k->live.sent > 0);
+    if (mine < SIM_VERSIONS) {
+        SIM_CHECK(n, k->made_by[mine] == 0 || k->made_by[mine] == job);
+        k->made_by[mine] = job;
+    }
+    k->version = mine > k->version ? mine : k->version;
+}
+
 /* Frozen, or unfrozen, for certain: nothing of the other kind was sent and not answered since this
  * was sent first. A locked vault freezes in memory alone. */
 static void turned(struct sim_node *n, const struct sim_turn *t, const struct sim_job *j,
@@ -319,6 +360,9 @@ void model_answer(struct sim_node *n, const struct sim_turn *t)
     case JOB_FREEZE:
     case JOB_UNFREEZE:
         turned(n, t, j, k);
+        break;
+    case JOB_UPDATE:
+        updated(n, t, j, k);
         break;
     case JOB_EXPORT:
         exported(n, t, j, k);

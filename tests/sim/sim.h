@@ -15,6 +15,7 @@ enum {
     SIM_TURNS = 5,     /* requests on their way at one node */
     SIM_FRAMES = 1024, /* frames of a node's log */
     SIM_KEYS = 48,
+    SIM_VERSIONS = 64,
     SIM_JOBS = 512,
     SIM_CARRIERS = 40,
     SIM_ITEMS = 4096,
@@ -33,6 +34,7 @@ enum job_kind {
     JOB_ACTIVATE,
     JOB_FREEZE,
     JOB_UNFREEZE,
+    JOB_UPDATE,
     JOB_EXPORT,
     JOB_STEAL,
     JOB_DELETE,
@@ -45,6 +47,7 @@ struct sim_job {
     enum job_kind kind;
     size_t key;       /* in model.key */
     char idem[24];    /* "": none */
+    char version[12]; /* UPDATE: of the policy that it replaces */
     bool sent, again; /* again: it was sent before a crash and not answered */
     unsigned sends;
     uint64_t begun;  /* step at which it was sent last */
@@ -77,6 +80,10 @@ struct sim_key {
      * falls when the other is sent. open: sent, and may still be done. */
     struct sim_fact ice, warm;
     unsigned freezing, unfreezing;
+    /* Policies: the highest version that was answered, and which job (from 1) was told that it made
+     * each of the first ones. */
+    uint64_t version;
+    size_t made_by[SIM_VERSIONS];
 };
 
 struct sim_model {

@@ -197,4 +197,226 @@ TEST(a_relay_carries_the_owners_request_to_freeze_once)
     world_close(&w);
 }
 
+/* ---- another policy ---- */
+
+static pl_err put_by(const struct pl_peer *who, const char *path, const char *body,
+                     const char *version, const char *idem)
+{
+    w.if_match = version;
+    pl_err e = world_call(&w, who, "PUT", world_join(path, "/policy"), body, idem);
+    w.if_match = NULL;
+    return e;
+}
+
+static const char *as_update(const char *policy, const char *statements)
+{
+    static char body[32 * 1024];
+    snprintf(body, sizeof(body), "{\"policy\":%s%s%s}", policy,
+             statements ? ",\"statements\":" : "", statements ? statements : "");
+    return body;
+}
+
+static const char more[] = ",{\"id\":\"more\",\"allow\":[\"export\"],\"to\":[\"managers/it\"]}";
+static const struct doc doc_old = {.salt = 1, .mutability = narrow_by_all},
+                        doc_new = {.salt = 1, .mutability = narrow_by_all, .rules = more};
+
+static const struct record *record_at(const char *path)
+{
+    uint8_t handle[16];
+    CHECK_OK(pl_unb64u_exact(handle, 16, pl_span_str(path + strlen("/v1/keys/"))));
+    return pl_vault_find(w.vault, handle);
+}
+
+TEST(the_old_policy_decides_about_the_new_one)
+{
+    world_open(&w);
+    const char *path = key_under(&doc_old), *body = as_update(policy_of(&doc_new), NULL);
+    struct pl_peer owner = world_peer(&w, &w.owner, NULL), manager = world_peer(&w, &w.other, NULL);
+    struct pl_peer app = world_peer(&w, &w.app, &w.app_claims), none = world_peer(&w, &w.app, NULL);
+    CHECK_ERR(ask(&manager, path, "/export"), DENIED);
+    CHECK_ERR(put_by(&app, path, body, "1", NULL), DENIED);
+    CHECK_ERR(put_by(&none, path, body, "1", NULL), DENIED);
+    CHECK(w.told.code == PL_E_DENIED && *w.told.detail == 0);
+    CHECK_ERR(put_by(&manager, path, body, "1", NULL), DENIED); /* it widens: not for `narrow` */
+    CHECK_ERR(ask(&manager, path, "/export"), DENIED);
+    CHECK_OK(put_by(&owner, path, body, "\"1\"", NULL));
+    CHECK(w.entry[w.entries - 1].kind == PL_ENTRY_UPDATE_POLICY);
+    CHECK(memmem(w.body.p, w.body.n, "\"version\":2", 11) != NULL);
+    CHECK(record_at(path)->policy_version == 2 && w.vault->policies.n == 1);
+    CHECK_OK(ask(&manager, path, "/export"));
+    comes_back();
+    CHECK_OK(world_call(&w, &owner, "GET", world_join(path, "/policy"), NULL, NULL));
+    CHECK(memmem(w.body.p, w.body.n, "\"more\"", 6) != NULL);
+    body = as_update(policy_of(&doc_old), NULL); /* a rule less: he may narrow himself away */
+    CHECK_OK(put_by(&manager, path, body, "2", NULL));
+    CHECK_ERR(ask(&manager, path, "/export"), DENIED);
+    CHECK_OK(ask(&app, path, "/export"));
+    CHECK_OK(world_call(&w, &owner, "DELETE", path, NULL, NULL));
+    CHECK_ERR(put_by(&owner, path, as_update(policy_of(&doc_new), NULL), "3", NULL), STATE);
+    world_close(&w);
+}
+
+TEST(an_update_names_the_version_that_it_replaces)
+{
+    world_open(&w);
+    const char *path = key_under(&doc_old), *body = as_update(policy_of(&doc_new), NULL);
+    struct pl_peer owner = world_peer(&w, &w.owner, NULL), app = world_peer(&w, &w.app, NULL);
+    static const char *const bad[] = {NULL, "", "*", "x", "\"1", "1234567890123456"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        CHECK_ERR(put_by(&owner, path, body, bad[i], NULL), IF_MATCH);
+    CHECK_ERR(put_by(&owner, path, body, "2", NULL), POLICY_VERSION);
+    CHECK(w.told.code == PL_E_POLICY_VERSION && strstr(w.detail, "version is 1"));
+    CHECK_ERR(put_by(&app, path, body, "2", NULL), DENIED);
+    CHECK_ERR(put_by(&owner, path, as_update(policy_of(&doc_old), NULL), "1", NULL), POLICY_SAME);
+    body = as_update("{\"pleiad_policy\":2}", NULL);
+    CHECK(put_by(&owner, path, body, "1", NULL) != PL_OK);
+    CHECK(strncmp(w.told.pointer, "/policy", 7) == 0);
+    CHECK(put_by(&owner, path, "", "1", NULL) != PL_OK);
+    CHECK(record_at(path)->policy_version == 1);
+    world_close(&w);
+}
+
+TEST(an_update_repeated_by_its_key_is_done_once)
+{
+    world_open(&w);
+    const char *path = key_under(&doc_old), *body = as_update(policy_of(&doc_new), NULL);
+    struct pl_peer owner = world_peer(&w, &w.owner, NULL);
+    for (int i = 0; i < 3; i++) {
+        CHECK_OK(put_by(&owner, path, body, "1", "once"));
+        CHECK(memmem(w.body.p, w.body.n, "\"version\":2", 11) != NULL);
+    }
+    CHECK(record_at(path)->policy_version == 2);
+    comes_back();
+    world_close(&w);
+}
+
+TEST(a_statement_is_for_one_policy_and_one_version_of_it)
+{
+    world_open(&w);
+    const char *path = key_under(&doc_old);
+    struct pl_peer relay = world_peer(&w, &w.app, NULL), owner = world_peer(&w, &w.owner, NULL);
+    struct pl_act act = {.op = PL_OP_UPDATE_POLICY}, freeze = {.op = PL_OP_FREEZE};
+    struct pl_policy *p = NULL;
+    char carrier[PL_STATEMENT_BYTES + 16], old_freeze[PL_STATEMENT_BYTES + 64];
+    CHECK_OK(pl_policy_load(&p, w.c, pl_span_str(policy_of(&doc_new)), NULL));
+    memcpy(act.params.policy_sha256, pl_policy_sha256(p), 32);
+    pl_policy_free(p);
+    (void)requested(&act, path, w.owner_spki);
+    snprintf(carrier, sizeof(carrier), "[%s]", world_request(&w, &act, w.owner_spki));
+    snprintf(old_freeze, sizeof(old_freeze), "%s", requested(&freeze, path, w.owner_spki));
+    const struct doc third = {
+        .salt = 1, .mutability = narrow_by_all, .rules = more, .life = "\"recoverable\":true"};
+    CHECK_ERR(put_by(&relay, path, as_update(policy_of(&third), carrier), "1", NULL),
+              STATEMENT_TARGET);
+    CHECK_OK(put_by(&relay, path, as_update(policy_of(&doc_new), carrier), "1", NULL));
+    CHECK_OK(put_by(&owner, path, as_update(policy_of(&doc_old), NULL), "2", NULL));
+    CHECK_ERR(put_by(&relay, path, as_update(policy_of(&doc_new), carrier), "3", NULL),
+              STATEMENT_TARGET); /* the same policy again, but it is no longer version 1 */
+    CHECK_ERR(world_call(&w, &relay, "POST", world_join(path, "/freeze"), old_freeze, NULL),
+              STATEMENT_TARGET);
+    comes_back();
+    world_close(&w);
+}
+
+TEST(an_update_in_between_is_decided_again)
+{
+    world_open(&w);
+    const char *path = key_under(&doc_new);
+    struct pl_peer owner = world_peer(&w, &w.owner, NULL), manager = world_peer(&w, &w.other, NULL);
+    struct pl_env env = {.crypto = w.c,
+                         .keys = &w.keys,
+                         .self = &w.self,
+                         .secrets = &w.secrets,
+                         .now = {w.now_s, w.now_s}};
+    struct pl_call call = {0};
+    struct pl_turn *mine = NULL;
+    uint64_t wait;
+    CHECK_OK(pl_turn_new(&mine));
+    CHECK_OK(pl_call_route(&call, PL_LIT("POST"), pl_span_str(world_join(path, "/export"))));
+    pl_turn_begin(w.vault, mine, &call, &manager);
+    CHECK_OK(pl_turn_prepare(mine, &env));
+    CHECK_OK(put_by(&owner, path, as_update(policy_of(&doc_old), NULL), "1", NULL));
+    CHECK_ERR(pl_turn_commit(w.vault, mine, &w.log, &wait), TURN_AGAIN);
+    pl_turn_end(w.vault, mine);
+    pl_turn_free(mine);
+    world_close(&w);
+}
+
+/* The policy with `other` in the place of the owner, or beside him. */
+static const char *owned(const char *policy, bool beside)
+{
+    static char text[8192];
+    char he[65], me[65];
+    pl_hex(he, PL_ARR(w.app_spki));
+    pl_hex(me, PL_ARR(w.owner_spki));
+    const char *at = strstr(policy, "\"me\":");
+    if (!CHECK(at != NULL))
+        return policy;
+    const char *rest = strchr(at, '}') + 1;
+    snprintf(text, sizeof(text), "%.*s\"he\":{\"kind\":\"key\",\"spki_sha256\":\"%s\"}%s%.*s%s",
+             (int)(at - policy), policy, he, beside ? "," : "", beside ? (int)(rest - at) : 0, at,
+             rest);
+    return text;
+}
+
+TEST(keys_of_an_owner_are_counted_where_the_owner_changes)
+{
+    static const char open[] = "\"principals.owner\":{\"by\":[\"owner/*\"]}";
+    world_open(&w);
+    const struct doc d = {.salt = 1, .mutability = open};
+    struct pl_peer owner = world_peer(&w, &w.owner, NULL), he = world_peer(&w, &w.app, NULL);
+    const char *path = key_under(&d);
+    w.vault->config->keys_per_owner = 1;
+    char given[8192];
+    snprintf(given, sizeof(given), "%s", owned(policy_of(&d), false));
+    /* who gives a key away does not get room for another */
+    CHECK_ERR(put_by(&owner, path, as_update(given, NULL), "1", NULL), OWNER_CONSENT);
+    CHECK_OK(put_by(&owner, path, as_update(owned(policy_of(&d), true), NULL), "1", NULL));
+    CHECK(w.vault->owners.n == 1 && pl_map_get(&w.vault->owners, w.owner_spki));
+    comes_back();
+    /* two owners, both must agree: he asks, the first owner signed */
+    CHECK_ERR(put_by(&he, path, as_update(given, NULL), "2", NULL), DENIED);
+    struct pl_act act = {.op = PL_OP_UPDATE_POLICY};
+    struct pl_policy *p = NULL;
+    CHECK_OK(pl_policy_load(&p, w.c, pl_span_str(given), NULL));
+    memcpy(act.params.policy_sha256, pl_policy_sha256(p), 32);
+    pl_policy_free(p);
+    (void)requested(&act, path, w.owner_spki);
+    char carrier[PL_STATEMENT_BYTES + 16];
+    snprintf(carrier, sizeof(carrier), "[%s]", world_request(&w, &act, w.app_spki));
+    CHECK_OK(put_by(&he, path, as_update(given, carrier), "2", NULL));
+    CHECK(w.vault->owners.n == 1 && pl_map_get(&w.vault->owners, w.app_spki));
+    comes_back();
+    CHECK_OK(world_call(&w, &he, "DELETE", path, NULL, NULL));
+    world_close(&w);
+}
+
+TEST(keys_of_one_policy_part_when_one_gets_another)
+{
+    world_open(&w);
+    struct pl_peer owner = world_peer(&w, &w.owner, NULL);
+    char first[64], second[64];
+    snprintf(first, sizeof(first), "%s", key_under(&doc_old));
+    snprintf(second, sizeof(second), "%s", key_under(&doc_old));
+    CHECK(w.vault->policies.n == 1);
+    CHECK_OK(put_by(&owner, first, as_update(policy_of(&doc_new), NULL), "1", NULL));
+    CHECK(w.vault->policies.n == 2);
+    CHECK_OK(put_by(&owner, second, as_update(policy_of(&doc_new), NULL), "1", NULL));
+    CHECK(w.vault->policies.n == 1 && record_at(first)->policy == record_at(second)->policy);
+    comes_back();
+    world_close(&w);
+}
+
+TEST(a_locked_log_changes_no_policy)
+{
+    world_open(&w);
+    const char *path = key_under(&doc_new);
+    struct pl_peer owner = world_peer(&w, &w.owner, NULL);
+    w.room = PL_FAIL(LOG_LOCKED);
+    CHECK_ERR(put_by(&owner, path, as_update(policy_of(&doc_old), NULL), "1", NULL), LOG_LOCKED);
+    CHECK(record_at(path)->policy_version == 1);
+    w.room = PL_OK;
+    world_close(&w);
+}
+
 TEST_MAIN()

@@ -226,6 +226,7 @@ pl_err world_call(struct world *w, const struct pl_peer *peer, const char *metho
     struct pl_call call = {.body = pl_span_str(body),
                            .idempotency_key = pl_span_str(idem),
                            .authorization = pl_span_str(w->authorization)};
+    call.if_match = pl_span_str(w->if_match);
     if (w->no_time)
         env.now = PL_TIME_UNKNOWN;
     test_fill(env.entropy, sizeof(env.entropy), ++w->seed * 1000003);

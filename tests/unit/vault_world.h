@@ -29,6 +29,7 @@ struct world {
     bool no_time;                   /* the clock failed */
     const char *principals, *rules; /* more of them in policies: text behind theirs; NULL: none */
     const char *authorization;      /* header of the calls that follow; NULL: none */
+    const char *if_match;           /* likewise */
     uint64_t seed;
     struct pl_turn *turn;
     struct pl_wr body; /* the last answer */
