@@ -27,7 +27,7 @@ def environment():
            'TZ': 'UTC', 'TMPDIR': TMP, 'HOME': os.path.join(TMP, 'home'), 'PYTHONDONTWRITEBYTECODE': '1',
            'GIT_CONFIG_COUNT': '1', 'GIT_CONFIG_KEY_0': 'safe.directory', 'GIT_CONFIG_VALUE_0': '*'}
     env.update({k: os.environ[k] for k in ('CI', 'PL_SHARED', 'TERM') if k in os.environ})
-    env.update([MARK.split('='), ('PL_PLANTED_LIMIT', f'{300 * SLOW:.0f}')])
+    env.update([MARK.split('='), ('PL_PLANTED_LIMIT', f'{300 * SLOW:.0f}'), ('CHECK_SLOW', f'{SLOW:g}')])
     return env
 
 

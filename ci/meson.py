@@ -120,7 +120,7 @@ def test(config, names, wrapper=''):
     logs = os.path.join(out, 'meson-logs', 'testlog*.json')  # the name of the wrapper is part of it
     for log in glob.glob(logs):
         os.unlink(log)
-    done = subprocess.run(['meson', 'test', '-C', out, *select, *([f'--wrapper={wrapper}'] if wrapper else [])],
+    done = subprocess.run(['meson', 'test', '-C', out, '-t', os.environ.get('CHECK_SLOW', '1'), *select, *([f'--wrapper={wrapper}'] if wrapper else [])],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           env={**os.environ, **(SANITIZE_ENV if config in ('sanitize', 'fuzz', 'threads') else {})})
     if not glob.glob(logs):

@@ -26,6 +26,7 @@ ROOM = 24 * MIB  # the allocator's
 CALM = 11  # ENHANCE_YOUR_CALM
 LONG = "--long" in sys.argv
 PLACES = 10000  # connections to a vault
+ATTACK_S = 1500 if LONG else 240  # at most
 
 
 def address(i):
@@ -113,8 +114,8 @@ def attack(tap, vault, who, name, work, grows=ROOM):
     out, into = multiprocessing.Pipe(False)
     p = multiprocessing.Process(target=lambda: into.send(guarded(work, vault.port)))
     p.start()
-    told = until(lambda: (beside.look(), p.exitcode is not None and not out.poll() or out.poll())[1], 240)
-    said = out.recv() if told and out.poll() else "the attacker died"
+    told = until(lambda: (beside.look(), p.exitcode is not None and not out.poll() or out.poll())[1], ATTACK_S)
+    said = out.recv() if told and out.poll() else "the attacker died, or did not come to an end"
     p.join()
     p99 = beside.end()
     grown = beside.peak - beside.before
