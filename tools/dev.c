@@ -11,7 +11,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-enum { VAULTS = 4, VAULTS_MAX = 32, REPORT_MAX = 256 * 1024 };
+enum { VAULTS = 4, VAULTS_MAX = 32, REPORT_MAX = 256 * 1024, ISSUERS_MAX = 64 * 1024 };
 
 static void end(struct dev **d)
 {
@@ -160,6 +160,23 @@ static pl_err programs(struct dev *d)
     return PL_OK;
 }
 
+/* --issuers FILE: of the configuration that the vaults are born under, so at the first start only.
+ */
+static pl_err issuers(struct dev *d)
+{
+    const char *file = tool_text(d->t, "issuers");
+    char path[PATH_MAX];
+    struct pl_wr text PL_CLEANUP(pl_wr_free) = {0};
+    if (!file)
+        return PL_OK;
+    snprintf(d->failed, sizeof(d->failed), "--issuers %s", file);
+    tool_path(path, &d->h, "config.json");
+    PL_REQUIRE(!tool_exists(path), CONFIG_OTHER);
+    PL_TRY(tool_read(&text, file, ISSUERS_MAX));
+    tool_path(path, &d->h, "issuers.json");
+    return pl_file_write(path, pl_wr_span(&text), 0600, PL_FILE_REPLACE);
+}
+
 static int up(struct tool *t)
 {
     struct dev *d PL_CLEANUP(end) = NULL;
@@ -173,6 +190,8 @@ static int up(struct tool *t)
                           d->h.dir);
     d->n = want;
     e = programs(d);
+    if (e == PL_OK)
+        e = issuers(d);
     if (e == PL_OK)
         e = tool_dev_up(d);
     tool_progress_end(t);
@@ -267,6 +286,10 @@ static const struct tool_opt up_opts[] = {
      .repeats = true,
      .help = "run this program as vault I, or as the registry (registry=FILE): for tests of broken "
              "ones"},
+    {.name = "issuers",
+     .arg = TOOL_FILE,
+     .meta = "FILE",
+     .help = "whose OpenID Connect tokens the vaults believe, with their keys: at the first start"},
     {0},
 };
 static const struct tool_opt dir_opts[] = {TOOL_HOME_OPT, {0}};

@@ -233,6 +233,25 @@ static pl_err root_cert(struct dev *d, uint8_t *der, size_t cap, size_t *n)
     return about(d, path, pl_unpem(der, cap, n, &in, "CERTIFICATE"));
 }
 
+/* Issuers of OpenID Connect, as `dev up --issuers` left them here; mostly nobody. */
+static pl_err write_issuers(struct dev *d, struct pl_jw *j)
+{
+    char path[PATH_MAX];
+    struct pl_wr text PL_CLEANUP(pl_wr_free) = {0};
+    struct pl_json in;
+    struct pl_span list;
+    tool_path(path, &d->h, "issuers.json");
+    if (!tool_exists(path))
+        return PL_OK;
+    PL_TRY(about(d, path, tool_read(&text, path, PL_CONFIG_BYTES / 2)));
+    pl_json_init(&in, pl_wr_span(&text));
+    pl_json_raw(&in, &list);
+    PL_TRY(about(d, path, pl_json_end(&in)));
+    pl_jw_key(j, "issuers");
+    pl_jw_raw(j, list);
+    return PL_OK;
+}
+
 /* Anyone may create: a list of one owner's keys would tell each vault which belong together. */
 static pl_err write_config(struct dev *d, struct pl_wr *w, const struct pl_priv *operator)
 {
@@ -265,6 +284,7 @@ static pl_err write_config(struct dev *d, struct pl_wr *w, const struct pl_priv 
     pl_jw_key(&j, "create");
     pl_jw_raw(&j, pl_span_str("{\"allow\":[{\"kind\":\"anyone\"}]}"));
     write_root(&j, pl_span(der, n));
+    PL_TRY(write_issuers(d, &j));
     pl_jw_close(&j, '}');
     return pl_wr_end(w);
 }
@@ -279,7 +299,11 @@ static pl_err make_config(struct dev *d, struct pl_priv *key, const char *path)
     PL_TRY(about(d, operator, tool_key_read(d->c, key, operator)));
     PL_TRY(about(d, path, write_config(d, &plain, key)));
     PL_TRY(about(d, path, pl_config_sign(d->c, &text, pl_wr_span(&plain), key, 1)));
-    PL_TRY(about(d, path, pl_config_load(&check, d->c, pl_wr_span(&text), NULL)));
+    char at[PL_JSON_POINTER_MAX];
+    pl_err e = pl_config_load(&check, d->c, pl_wr_span(&text), at);
+    if (e != PL_OK)
+        snprintf(d->failed, sizeof(d->failed), "%.*s at %s", PATH_MAX / 2, path, at);
+    PL_TRY(e);
     pl_config_put(check); /* nothing is kept that a vault would not take */
     return about(d, path, pl_file_write(path, pl_wr_span(&text), 0600, PL_FILE_NEW));
 }

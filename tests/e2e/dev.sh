@@ -8,7 +8,13 @@ running() { kill -0 "$(pid_of "$1")" 2> /dev/null; }
 
 ok "status without a constellation is refused" run 1 "$PLEIAD" dev status
 ok "it says what to do" says 'pleiad dev up.*DEV_NONE'
-ok "up" run 0 "$PLEIAD" dev up --vaults 2
+issuer='{"issuer":"https://id.example","audience":"pleiad","keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"'
+echo "[$issuer,\"d\":\"AA\"}]}]" > "$work/issuers"
+ok "issuers with a private key are refused" run 1 "$PLEIAD" dev up --vaults 2 --issuers "$work/issuers"
+ok "the place is named" says 'config\.json at /issuers/0/keys/0/d.*JSON_UNKNOWN'
+echo "[$issuer}]}]" > "$work/issuers"
+ok "up" run 0 "$PLEIAD" dev up --vaults 2 --issuers "$work/issuers"
+ok "the vaults believe that issuer" grep -q '"issuers":\[{"audience":"pleiad","issuer":"https://id.example"' "$PLEIAD_HOME/config.json"
 ok "it shows the vaults" prints 'vault-2 .*127\.0\.0\.1:[0-9]+ +running, pid'
 ok "it says that it is simulated" prints 'nothing here protects a real secret'
 ok "the folder is closed to others" test "$(stat -c %a "$PLEIAD_HOME")" = 700
@@ -28,6 +34,7 @@ ok "up starts it again" run 0 "$PLEIAD" dev up
 ok "it runs" running vault-1
 ok "same vaults, same addresses" test "$before" = "$(cat "$PLEIAD_HOME/vaults")"
 ok "another number of vaults is refused" run 2 "$PLEIAD" dev up --vaults 3
+ok "so are other issuers" run 1 "$PLEIAD" dev up --issuers "$work/issuers"
 
 # A pid file that names somebody else's process: number in use, other beginning.
 vault=$(pid_of vault-1)
