@@ -34,7 +34,6 @@ static pl_err build(struct pl_wr *out, struct pl_crypto *c, struct pl_statement_
                     size_t acts)
 {
     uint8_t target[PL_STATEMENT_TARGETS][32], fill[PL_STATEMENT_FILL];
-    PL_REQUIRE(plain(d->op), APPROVAL_OP);
     PL_REQUIRE(acts >= 1 && acts <= PL_STATEMENT_TARGETS, APPROVAL_FILE);
     for (size_t i = 0; i < acts; i++)
         PL_TRY(pl_target(c, target[i], d->typ, d->nonce, &act[i]));
@@ -135,6 +134,7 @@ pl_err pl_approval_make(struct pl_wr *out, struct pl_crypto *c, const struct pl_
                                    .iat_s = spec->iat_s,
                                    .exp_s = spec->exp_s,
                                    .requester = spec->requester};
+    PL_REQUIRE(plain(spec->op), APPROVAL_OP);
     PL_REQUIRE(spec->vaults >= 1 && spec->vaults <= PL_STATEMENT_TARGETS, APPROVAL_FILE);
     memcpy(d.nonce, spec->nonce, sizeof(d.nonce));
     for (size_t i = 0; i < spec->vaults; i++)
@@ -183,6 +183,7 @@ static pl_err read_content(struct pl_approval_file *f, struct pl_crypto *c)
                                    .exp_s = s->exp_s,
                                    .requester = s->requester};
     memcpy(d.nonce, s->nonce, sizeof(d.nonce));
+    PL_REQUIRE(plain(s->op), APPROVAL_OP);
     PL_REQUIRE(f->m.vaults.n <= PL_STATEMENT_TARGETS, APPROVAL_FILE);
     for (size_t i = 0; i < f->m.vaults.n; i++) {
         const struct pl_api_approval_vault *v = &f->m.vaults.v[i];
