@@ -1,5 +1,6 @@
 /* Approvals: what they bind, when they are spent, and that nothing of one can be changed. */
 #include "vault_world.h"
+#include "client/approval.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -272,6 +273,90 @@ TEST(what_an_approver_reads_names_the_rules)
     snprintf(text, sizeof(text), "%s",
              world_signed(&w, PL_TYP_APPROVAL, &act, w.app_spki, &w.other));
     CHECK(strstr(text, "delete this key as its mutability allows, asked by") != NULL);
+    world_close(&w);
+}
+
+/* ---- files ---- */
+
+enum { VAULTS = 4 };
+
+/* Four vaults of one key; the policy of the last is another, if `odd`. */
+static struct pl_wr make_file(bool odd)
+{
+    static char policy[VAULTS][4096];
+    static struct pl_approval_vault v[VAULTS];
+    struct pl_approval_spec spec = {.name = "paper",
+                                    .op = PL_OP_EXPORT,
+                                    .requester = w.app_spki,
+                                    .iat_s = w.now_s,
+                                    .exp_s = w.now_s + 3000,
+                                    .vault = v,
+                                    .vaults = VAULTS};
+    struct pl_wr out = pl_wr_heap(PL_APPROVAL_FILE);
+    for (size_t i = 0; i < VAULTS; i++) {
+        snprintf(policy[i], sizeof(policy[i]), "%s", world_policy(&w, (uint8_t)(5 + i)));
+        v[i] = (struct pl_approval_vault){.version = i + 1};
+        memset(v[i].vault_id, (int)i + 1, 32);
+        memset(v[i].handle, (int)i + 11, 16);
+    }
+    if (odd)
+        memcpy(strstr(policy[3], "\"boot\""), "\"loot\"", 6);
+    for (size_t i = 0; i < VAULTS; i++)
+        v[i].policy = pl_span_str(policy[i]);
+    test_fill(spec.nonce, sizeof(spec.nonce), 1);
+    test_fill(spec.seed, sizeof(spec.seed), 2);
+    CHECK_OK(pl_approval_make(&out, w.c, &spec));
+    return out;
+}
+
+TEST(a_vault_that_shows_another_policy_is_left_out)
+{
+    world_open(&w);
+    struct pl_approval_file f = {0};
+    struct pl_wr file = make_file(true);
+    CHECK_OK(pl_approval_read(&f, w.c, pl_wr_span(&file)));
+    CHECK(f.vaults == 3 && f.act[2].vault_id[0] == 3 && f.approvals == 0);
+    pl_approval_free(&f);
+    pl_wr_free(&file);
+    world_close(&w);
+}
+
+/* What an approver is shown, by whoever carried the file to him. */
+static bool shows(const struct pl_approval_file *f, struct pl_span display)
+{
+    bool same = pl_span_eq(f->statement.display, display) && f->vaults == VAULTS;
+    for (size_t i = 0; same && i < VAULTS; i++)
+        same = f->act[i].vault_id[0] == i + 1 && f->act[i].handle[0] == i + 11 &&
+               f->act[i].policy_version == i + 1;
+    return same;
+}
+
+TEST(whoever_carries_a_file_cannot_change_what_is_signed)
+{
+    world_open(&w);
+    struct pl_approval_file f = {0};
+    struct pl_wr file = make_file(false);
+    NEED(CHECK_OK(pl_approval_read(&f, w.c, pl_wr_span(&file))));
+    CHECK(shows(&f, f.statement.display));
+    const char *name = memmem(file.p, file.n, "\"name\":\"paper\"", 14);
+    const char *iat = memmem(file.p, file.n, "\"iat\":\"", 7);
+    unsigned read = 0;
+    for (size_t i = 0; i < file.n; i++) {
+        struct pl_approval_file g = {0};
+        const char *at = (char *)file.p + i;
+        file.p[i] ^= 1;
+        if (pl_approval_read(&g, w.c, pl_wr_span(&file)) == PL_OK) {
+            /* a name that nobody vouches for, and when it was asked: who signs, signs that */
+            CHECK(shows(&g, f.statement.display));
+            CHECK((at >= name && at < name + 15) || (at >= iat && at < iat + 28));
+            read++;
+        }
+        pl_approval_free(&g);
+        file.p[i] ^= 1;
+    }
+    CHECK(read >= 5 && read < 15);
+    pl_approval_free(&f);
+    pl_wr_free(&file);
     world_close(&w);
 }
 
