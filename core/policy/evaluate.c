@@ -317,7 +317,7 @@ static enum pl_tri changes_value(const struct eval *e)
     enum pl_tri value = changes != 0 ? PL_TRUE : PL_FALSE;
     for (unsigned g = 0; g < 32; g++) {
         if ((changes >> g & 1) != 0)
-            value = both(value, guard_value(e, (enum pl_guard)g));
+            value = both(value, g < PL_GUARD_COUNT ? guard_value(e, (enum pl_guard)g) : PL_FALSE);
     }
     if (e->f->narrows && changes != 0 && (changes & NEVER_NARROW) == 0)
         value = either(value, guard_value(e, PL_GUARD_NARROW));

@@ -42,9 +42,21 @@ static bool same_words(const struct load *l, const struct pl_words *a, const str
     return same;
 }
 
+/* SHA-256(rp_id), length and credential id; empty when it is not (yet) there. */
+static struct pl_span packed_credential(const struct load *l, const struct pl_principal *pr)
+{
+    const uint8_t *at = l->packed.p + pr->packed_at;
+    if (pr->kind != PL_KIND_PASSKEY || l->packed.n < pr->packed_at + 34u)
+        return (struct pl_span){0};
+    return pl_span(at, 34 + ((size_t)at[32] << 8 | at[33]));
+}
+
 static bool same_credential(const struct load *l, const struct pl_principal *a,
                             const struct pl_principal *b)
 {
+    struct pl_span credential = packed_credential(l, a);
+    if (credential.n > 0 && pl_span_eq(credential, packed_credential(l, b)))
+        return true;
     bool key = a->kind == PL_KIND_KEY || a->kind == PL_KIND_PASSKEY;
     bool other_key = b->kind == PL_KIND_KEY || b->kind == PL_KIND_PASSKEY;
     bool same_key = memcmp(a->spki_sha256, b->spki_sha256, 32) == 0;
@@ -139,6 +151,7 @@ static void load_rp_id(struct load *l, struct pl_json *j, struct pl_principal *p
     else if (l->packed.n >=
              pr->packed_at + sizeof(digest)) /* else no memory, or no credential_id */
         memcpy(l->packed.p + pr->packed_at, digest, sizeof(digest));
+    check_unique(l, j, pr);
 }
 
 static void load_strict(struct load *l, struct pl_json *j, struct pl_principal *pr)

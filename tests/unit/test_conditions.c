@@ -21,6 +21,7 @@ __attribute__((destructor)) static void close_crypto(void) { pl_crypto_free(c); 
 #define COSE                                                                                       \
     "pQECAyYgASFYIAWq0VxNLuszGZll9zcTLCVUmkYMf5hGn0dFWknb-agiIlgg3NAfvqd88eYChD1iQaR4_sqDT1-"      \
     "kbYubZ-F2OziN1Ck"
+#define OTHER        "pAEBAycgBiFYIPfl7XQwPC_UiPq-NlRwoyLY7RRKoh3SDnJaj_UBU3so"
 #define SITE         "'rp_id':'vault.example','origins':['https://vault.example','https://a.vault.example']"
 #define PASSKEY      "{'kind':'passkey'," SITE ",'credential_id':'Y3JlZA','public_key':'" COSE "'}"
 #define OIDC(sub)    "{'kind':'oidc','issuer':'https://id','sub':'" sub "'}"
@@ -284,6 +285,7 @@ TEST(approvals_are_counted_by_authenticator_and_issuer)
                   "'per_issuer':2}}");
     NEED(p != NULL);
     CHECK(approved(p, (struct pl_signer[]){ben, cem}, 2, at_now) == PL_TRUE);
+    CHECK(approved(p, (struct pl_signer[]){ben, ben}, 2, at_now) == PL_FALSE);
     pl_policy_free(p);
 }
 
@@ -631,6 +633,10 @@ static const struct {
      "POLICY_VALUE", "/principals/managers/x/credential_id", "empty"},
     {'m', "'managers':{'x':" PASSKEY "},'auditors':{'y':" PASSKEY "}", "POLICY_TWICE",
      "/principals/managers/x/public_key", "auditors/y"},
+    {'m',
+     "'managers':{'x':" PASSKEY "},'auditors':{'y':{'kind':'passkey'," SITE
+     ",'credential_id':'Y3JlZA','public_key':'" OTHER "'}}",
+     "POLICY_TWICE", "/principals/managers/x/rp_id", "auditors/y"},
     {'m', "'managers':{'x':" OIDC("s") "},'auditors':{'y':" OIDC("s") "}", "POLICY_TWICE",
      "/principals/managers/x/sub", "auditors/y"},
     {'o', "'me':" KEY("11") ",'x':{'kind':'key','ca_sha256':'" HEX("ca") "','san':'dns:a'}",
