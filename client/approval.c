@@ -229,22 +229,27 @@ pl_err pl_approval_read(struct pl_approval_file *out, struct pl_crypto *c, struc
     return PL_OK;
 }
 
-pl_err pl_approval_add(struct pl_wr *out, struct pl_crypto *c, const struct pl_approval_file *f,
-                       const struct pl_priv *key)
+pl_err pl_approval_attach(struct pl_wr *out, struct pl_crypto *c, const struct pl_approval_file *f,
+                          struct pl_span carrier)
 {
-    struct pl_wr carrier PL_CLEANUP(pl_wr_free) = pl_wr_heap(PL_STATEMENT_BYTES);
     struct pl_span all[PL_STATEMENTS_MAX];
     struct pl_api_approval_file m = f->m;
-    struct pl_approval_by mine = {0};
+    struct pl_approval_by mine = {.carrier = carrier};
     PL_REQUIRE(f->approvals < PL_STATEMENTS_MAX, STATEMENT_COUNT);
-    PL_TRY(pl_statement_sign(&carrier, c, f->text, key));
-    mine.carrier = pl_wr_span(&carrier);
     PL_TRY(judge(c, f, &mine));
     for (size_t i = 0; i < f->approvals; i++) {
         PL_REQUIRE(memcmp(f->by[i].authenticator, mine.authenticator, 32) != 0, APPROVAL_TWICE);
         all[i] = f->by[i].carrier;
     }
-    all[f->approvals] = mine.carrier;
+    all[f->approvals] = carrier;
     m.approvals = (struct pl_spans){all, f->approvals + 1};
     return pl_api_write_approval_file(out, &m);
+}
+
+pl_err pl_approval_add(struct pl_wr *out, struct pl_crypto *c, const struct pl_approval_file *f,
+                       const struct pl_priv *key)
+{
+    struct pl_wr carrier PL_CLEANUP(pl_wr_free) = pl_wr_heap(PL_STATEMENT_BYTES);
+    PL_TRY(pl_statement_sign(&carrier, c, f->text, key));
+    return pl_approval_attach(out, c, f, pl_wr_span(&carrier));
 }

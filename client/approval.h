@@ -64,5 +64,9 @@ void pl_approval_free(struct pl_approval_file *f);
 /* Appends the file with one approval more. APPROVAL_TWICE when this key has approved. */
 PL_CHECKED pl_err pl_approval_add(struct pl_wr *out, struct pl_crypto *c,
                                   const struct pl_approval_file *f, const struct pl_priv *key);
+/* The same with a carrier of the statement that was signed elsewhere; refused when it proves
+ * nothing, as its own judge says. */
+PL_CHECKED pl_err pl_approval_attach(struct pl_wr *out, struct pl_crypto *c,
+                                     const struct pl_approval_file *f, struct pl_span carrier);
 
 #endif

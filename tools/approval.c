@@ -2,6 +2,7 @@
  * other by any way; nobody who carries them can change what is approved. */
 #include "client/approval.h"
 #include "platform/platform.h"
+#include "tools/fido2.h"
 #include "tools/job.h"
 
 #include <dirent.h>
@@ -251,11 +252,25 @@ static pl_err add_mine(const struct tool *t, struct pl_crypto *c, const struct p
     return pl_wr_end(out);
 }
 
+/* By a passkey on a stick. */
+static pl_err add_tap(const struct tool *t, struct pl_crypto *c, const struct pl_approval_file *f,
+                      struct pl_wr *out)
+{
+    struct pl_wr carrier PL_CLEANUP(pl_wr_free) = pl_wr_heap(PL_STATEMENT_BYTES);
+    PL_TRY(tool_fido2_carrier(&carrier, pl_policy_text(f->policy[0]), tool_text(t, "fido2"),
+                              tool_text(t, "fido2-device"), f->text, f->statement.sha256));
+    PL_TRY(pl_approval_attach(out, c, f, pl_wr_span(&carrier)));
+    pl_wr_u8(out, 0);
+    return pl_wr_end(out);
+}
+
 static int sign(struct tool *t)
 {
     struct pl_crypto *c PL_CLEANUP(free_crypto) = NULL;
     struct pl_approval_file f PL_CLEANUP(pl_approval_free) = {0};
     struct pl_wr out PL_CLEANUP(pl_wr_free) = pl_wr_heap(PL_APPROVAL_FILE);
+    if (tool_text(t, "identity") && tool_text(t, "fido2"))
+        return tool_usage(t, "who approves: --identity or --fido2");
     pl_err e = pl_crypto_new(&c);
     if (e == PL_OK)
         e = read_one(&f, c, t->args[0]);
@@ -265,7 +280,7 @@ static int sign(struct tool *t)
         return tool_fail(t, t->args[0], PL_FAIL(STATEMENT_EXPIRED));
     if (!agreed(t, &f))
         return tool_fail(t, t->args[0], PL_FAIL(APPROVAL_REFUSED));
-    e = add_mine(t, c, &f, &out);
+    e = (tool_text(t, "fido2") ? add_tap : add_mine)(t, c, &f, &out);
     return e == PL_OK ? tool_deliver(t, (const char *)out.p) : tool_fail(t, t->args[0], e);
 }
 
@@ -473,6 +488,14 @@ static const struct tool_opt sign_opts[] = {
      .arg = TOOL_FILE,
      .meta = "FILE",
      .help = "the key that approves (PEM; default: DIR/owner.pem)"},
+    {.name = "fido2",
+     .arg = TOOL_TEXT,
+     .meta = "GROUP/NAME",
+     .help = "instead, the passkey of this principal of the policy, on a FIDO2 stick"},
+    {.name = "fido2-device",
+     .arg = TOOL_TEXT,
+     .meta = "PATH",
+     .help = "which stick, e.g. /dev/hidraw0 (default: one that knows the passkey)"},
     {.name = "yes", .arg = TOOL_FLAG, .help = "do not ask: what is approved was read before"},
     {.name = "out", .arg = TOOL_FILE, .meta = "FILE", .help = "write to a new file"},
     TOOL_HOME_OPT,

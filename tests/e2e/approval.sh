@@ -52,6 +52,9 @@ ok "bob signs" run 0 sign alice.json bob.pem both.json
 ok "the folder is listed" run 0 "$PLEIAD" approval list --json .
 ok "with what each is for" json 'sorted((f["file"], len(f["approvals"])) for f in d) == [("alice.json", 1), ("ask.json", 0), ("both.json", 2), ("eve.json", 2)]'
 openssl ecparam -name prime256v1 -genkey -noout 2>/dev/null | openssl pkcs8 -topk8 -nocrypt -out other.pem
+ok "a stick asked for whom the policy has no passkey of" run 1 "$PLEIAD" approval sign ask.json --fido2 managers/alice --yes
+ok "is not looked for" says FIDO2_PERSON
+ok "a key and a stick are two approvers" run 2 "$PLEIAD" approval sign ask.json --fido2 managers/alice --identity bob.pem --yes
 ok "over another connection it is good for nothing" run 3 "$PLEIAD" key recover --as owner --identity other.pem --anchor anchor.json --descriptor paper.key --approval both.json
 ok "which each vault says" test "$(grep -c STATEMENT_REQUESTER "$work/err")" = 4
 ok "it is not good for deletion" run 3 key delete --approval both.json
