@@ -237,7 +237,8 @@ class Reader:
             if any(f in WIDENING for f in d.get("mutability", {})): self.no("POLICY_VALUE")
             return
         if not changeable: self.no("POLICY_UNUSABLE")
-        usable = any(set(r.get("allow", [])) & set(USES) and r["to"] and named(self.people, r["to"]) for r in d["operations"])
+        never = {op for r in d["operations"] if "when" not in r for op in r.get("deny", [])}
+        usable = any(set(r.get("allow", [])) & set(USES) - never and named(self.people, r["to"]) for r in d["operations"])
         # What is staged and counted makes nothing usable.
         if not usable and not set(changeable) - {"staging", "quotas"}: self.no("POLICY_UNUSABLE")
 
