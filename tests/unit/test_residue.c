@@ -44,18 +44,20 @@ TEST(nothing_of_secret_or_shares_stays_on_the_stack)
     CHECK_OK(pl_crypto_new(&crypto));
     for (size_t i = 0; i < BYTES + pl_split_random_bytes(&s, BYTES); i++)
         secret[i] = (uint8_t)((i * i + i * 31 + (i >> 3) * 77) ^ i >> 5);
-    clear_dead_stack();
-    CHECK_OK(pl_share_split(crypto, y, &s, pl_span(secret, BYTES),
-                            pl_span(random, pl_split_random_bytes(&s, BYTES)), &a));
-    CHECK(!on_dead_stack(pl_span(secret, BYTES)));
-    CHECK(!on_dead_stack(pl_span(y, 5 * n)));
-    for (unsigned i = 0; i < 4; i++)
-        shares[i] = (struct pl_share){s.x[i], pl_span(y + i * n, n)};
-    clear_dead_stack();
-    CHECK_OK(pl_share_combine(crypto, &got, &s, shares, 4, &a));
-    CHECK(!on_dead_stack(got.secret));
-    CHECK(!on_dead_stack(got.mac_key));
-    CHECK(!on_dead_stack(pl_span(y, 5 * n)));
+    for (unsigned round = 0; round < 2; round++) { /* the first call of a function binds it */
+        clear_dead_stack();
+        CHECK_OK(pl_share_split(crypto, y, &s, pl_span(secret, BYTES),
+                                pl_span(random, pl_split_random_bytes(&s, BYTES)), &a));
+        CHECK(round == 0 || !on_dead_stack(pl_span(secret, BYTES)));
+        CHECK(round == 0 || !on_dead_stack(pl_span(y, 5 * n)));
+        for (unsigned i = 0; i < 4; i++)
+            shares[i] = (struct pl_share){s.x[i], pl_span(y + i * n, n)};
+        clear_dead_stack();
+        CHECK_OK(pl_share_combine(crypto, &got, &s, shares, 4, &a));
+        CHECK(round == 0 || !on_dead_stack(got.secret));
+        CHECK(round == 0 || !on_dead_stack(got.mac_key));
+        CHECK(round == 0 || !on_dead_stack(pl_span(y, 5 * n)));
+    }
     pl_crypto_free(crypto);
 }
 
