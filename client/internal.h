@@ -126,7 +126,7 @@ struct pl_vc {
     struct pl_vault_self self;
     unsigned tries;
     struct pl_wr body; /* of a request that may be repeated; wiped */
-    char method[8], path[96], idem[33];
+    char method[8], path[96], idem[33], if_match[16];
     int status;
 };
 /* Asks on a bound connection (READY or DONE, asserted): nothing secret can be sent before. The body

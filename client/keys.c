@@ -138,6 +138,7 @@ static void ready_call(struct pl_vc *vc)
     const struct single *s = vc->fan->user;
     const struct pl_call_order *o = s->order;
     snprintf(vc->idem, sizeof(vc->idem), "%s", o->idempotency_key ? o->idempotency_key : "");
+    snprintf(vc->if_match, sizeof(vc->if_match), "%s", o->if_match ? o->if_match : "");
     pl_vc_ask(vc, o->method, o->path, pl_span(o->body, o->body_bytes));
 }
 
@@ -176,6 +177,7 @@ pl_err pl_vault_call(struct pl_app *app, const struct pl_call_order *order, stru
     PL_REQUIRE(order->anchor, ANCHOR_FORM);
     PL_REQUIRE(strlen(order->path) < 96 && strlen(order->method) < 8, NO_ROUTE);
     PL_REQUIRE(!order->idempotency_key || strlen(order->idempotency_key) <= 32, IDEMPOTENCY_KEY);
+    PL_REQUIRE(!order->if_match || strlen(order->if_match) < 16, IF_MATCH);
     struct single *s = calloc(1, sizeof(*s));
     PL_REQUIRE(s, NO_MEMORY);
     s->order = order;

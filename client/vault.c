@@ -199,6 +199,7 @@ static pl_err send(struct pl_vc *vc)
         .path = pl_span_str(vc->path),
         .content_type = vc->body.n ? PL_LIT("application/json") : (struct pl_span){0},
         .idempotency_key = vc->idem[0] ? pl_span_str(vc->idem) : (struct pl_span){0},
+        .if_match = vc->if_match[0] ? pl_span_str(vc->if_match) : (struct pl_span){0},
         .body = pl_wr_span(&vc->body),
     };
     return pl_link_request(vc->link, &stream, &r, left_ms(vc));

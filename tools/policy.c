@@ -2,6 +2,7 @@
 #include "tools/policy_diff.h"
 #include "tools/home.h"
 #include "tools/policy_set.h"
+#include "tools/policy_vaults.h"
 #include "platform/platform.h"
 
 #include <stdio.h>
@@ -145,5 +146,19 @@ const struct tool_cmd tool_policy[] = {
      .opts = set_opts,
      .example = "pleiad policy diff examples/disk.json new.json",
      .run = diff},
+    {.verb = "show",
+     .summary = "the policy of a key at each of its vaults",
+     .args = "",
+     .opts = tool_policy_show_opts,
+     .example = "pleiad policy show --json --anchor anchor.json --descriptor backup.key",
+     .run = tool_policy_show_run},
+    {.verb = "set",
+     .summary = "replace the policy of a key at each of its vaults; given again it does the rest",
+     .args = "FILE",
+     .min_args = 1,
+     .max_args = 1,
+     .opts = tool_policy_set_opts,
+     .example = "pleiad policy set --anchor anchor.json --descriptor backup.key new.json",
+     .run = tool_policy_set_run},
     {0},
 };

@@ -397,6 +397,7 @@ struct pl_call_order {
     const void *body;          /* JSON; empty: none */
     size_t body_bytes;
     const char *idempotency_key; /* NULL: none */
+    const char *if_match;        /* NULL: none; at most 15 bytes */
     unsigned deadline_ms;        /* 0: 5000 */
 };
 /* Connects, verifies, binds the session, asks once. `seen` (may be NULL) tells how far it came. */
