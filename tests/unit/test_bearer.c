@@ -210,7 +210,8 @@ TEST(a_token_is_in_no_log_and_no_answer)
         w.authorization = token;
         pl_err e = world_call(&w, &owner, "DELETE", path, "", NULL);
         CHECK((e == PL_OK) == (i == 0));
-        CHECK(!memmem(w.body.p, w.body.n, part, 40) && !strstr(w.detail, part));
+        CHECK(!memmem(w.body.p, w.body.n, part, 40));
+        CHECK(!memmem(w.detail, sizeof(w.detail), part, 40));
         for (size_t k = 0; k < w.entries; k++) {
             CHECK(!memmem(w.entry[k].body.p, w.entry[k].body.n, part, 40));
             CHECK(!memmem(w.entry[k].body.p, w.entry[k].body.n, part + strlen(part) - 40, 40));
