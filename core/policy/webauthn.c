@@ -51,7 +51,7 @@ static pl_err rs256(struct pl_rd *r, struct pl_wr *out)
     struct pl_span modulus = pl_cbor_bytes(r);
     PL_REQUIRE(heads(r, PL_ARR(e)), PASSKEY_KEY);
     struct pl_span exponent = pl_cbor_bytes(r);
-    PL_REQUIRE(!r->bad, PASSKEY_KEY);
+    PL_REQUIRE(pl_rd_end(r) == PL_OK, PASSKEY_KEY);
     return pl_rsa_spki(out, modulus, exponent);
 }
 

@@ -55,10 +55,33 @@ static bool fits(struct pl_wr *w, const cbor_item_t *map, const struct shape *s)
     return ok;
 }
 
+/* libcbor makes room for whatever a head announces: such inputs are not given to it. */
+static void announced(void *most, size_t n)
+{
+    if (n > *(size_t *)most)
+        *(size_t *)most = n;
+}
+
+static bool bounded(struct pl_span in)
+{
+    struct cbor_callbacks heads = cbor_empty_callbacks;
+    size_t most = 0;
+    heads.array_start = heads.map_start = announced;
+    while (in.n > 0) {
+        struct cbor_decoder_result step = cbor_stream_decode(in.p, in.n, &heads, &most);
+        if (step.status != CBOR_DECODER_FINISHED)
+            break;
+        in = pl_span(in.p + step.read, in.n - step.read);
+    }
+    return most <= 1000;
+}
+
 static bool peer(struct pl_span in)
 {
     struct cbor_load_result how;
     bool good = false;
+    if (!bounded(in))
+        return false;
     cbor_item_t *item = cbor_load(in.p, in.n, &how);
     for (size_t i = 0; item && cbor_isa_map(item) && i < 3; i++) {
         struct pl_wr w PL_CLEANUP(pl_wr_free) = pl_wr_heap(in.n + 64);
