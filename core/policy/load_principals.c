@@ -156,8 +156,11 @@ static void load_rp_id(struct load *l, struct pl_json *j, struct pl_principal *p
 
 static void load_strict(struct load *l, struct pl_json *j, struct pl_principal *pr)
 {
-    (void)l;
-    pl_json_bool(j, &pr->strict_counter);
+    bool strict = false;
+    (void)pr;
+    if (pl_json_bool(j, &strict) && strict)
+        pl_load_refuse(l->why, j, PL_FAIL(POLICY_BUILD),
+                       "counters of passkeys are not kept by this build: leave strict_counter out");
 }
 
 static void load_issuer(struct load *l, struct pl_json *j, struct pl_principal *pr)

@@ -106,7 +106,7 @@ struct pl_principal {
     /* Private. CERTIFICATE: its name. PASSKEY: origins, then rp_id. OIDC: issuer, sub. ROLES:
      * issuer, then roles. */
     struct pl_words words;
-    bool bare_bearer, strict_counter;
+    bool bare_bearer;
 };
 size_t pl_policy_principals(const struct pl_policy *p);
 const struct pl_principal *pl_policy_principal(const struct pl_policy *p, size_t i); /* asserted */

@@ -123,7 +123,6 @@ static void say_passkey(struct page *g, const struct pl_principal *pr)
     say_word(g, pr->words.at + origins);
     say(g, " at ");
     say_words(g, (struct pl_words){pr->words.at, (uint16_t)origins}, " or ");
-    say(g, pr->strict_counter ? "; a counter that goes back is refused" : "");
 }
 
 static void say_oidc(struct page *g, const struct pl_principal *pr)
@@ -412,15 +411,15 @@ static void say_guard(struct page *g, enum pl_guard which)
         say_quorum(g, &one.approvals);
     }
     if (one.strictest && g->p->strictest > 0)
-        say(g, ", with every set of %u approvals that this policy asks for anywhere",
-            g->p->strictest);
+        say(g, ", with every set of %u approval%s that this policy asks for anywhere",
+            g->p->strictest, g->p->strictest == 1 ? "" : "s");
     end(g);
 }
 
 static void render_quota(struct page *g, const struct pl_quota *q)
 {
     begin(g);
-    say(g, "[%s] At most %u times in ", q->id, q->max);
+    say(g, "[%s] At most %u time%s in ", q->id, q->max, q->max == 1 ? "" : "s");
     say_duration(g, q->per_s);
     say(g, q->by_principal ? " each principal may " : " all together may ");
     say_ops(g, q->ops);

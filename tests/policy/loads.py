@@ -62,6 +62,7 @@ class Reader:
             else: self.members(p, ("kind", "spki_sha256"))
         elif kind == "passkey":
             if self.members(p, ("kind", "rp_id", "origins", "credential_id", "public_key"), ("strict_counter",)):
+                if p.get("strict_counter") is True: self.no("POLICY_BUILD")
                 self.few(p["origins"], 8)
                 if spki(p["public_key"]) is None: self.no("POLICY_VALUE")
         elif kind == "oidc":
@@ -348,7 +349,7 @@ EDITS = {
               guards("lifecycle_acts", approvals=approvals(at_least=3)), both(guards(approvals=A1), guards("operations", approvals=A1), guards("principals.managers", approvals=A1)),
               both(guards(approvals=A1), guards("operations", approvals=A1), guards("principals.managers"))],
     "passkey": [who(tap(**more)) for more in ({}, {"rp_id": None}, {"origins": None}, {"origins": []}, {"origins": [f"https://o{i}.example" for i in range(8)]}, {"origins": [f"https://o{i}.example" for i in range(9)]},
-                {"public_key": "AAAA"}, {"public_key": None}, {"credential_id": None}, {"strict_counter": True}, {"more": 1})]
+                {"public_key": "AAAA"}, {"public_key": None}, {"credential_id": None}, {"strict_counter": True}, {"strict_counter": False}, {"more": 1})]
                + [both(who(tap(), "clients/x"), who(tap(credential_id=b64u(b"other")), "clients/y")), 
                   both(who(tap(), "clients/x"), who(passkey(1, "cred-1"), "clients/y")), both(who(tap(), "clients/x"), who({"kind": "key", "spki_sha256": COSE[0][1]}, "clients/y")),
                   both(who({"kind": "key", "spki_sha256": COSE[0][1]}, "clients/a"), who(tap(), "clients/b")), both(who(tap(), "clients/x"), who(tap(rp_id="b.example", public_key=COSE[1][0]), "clients/y"))],

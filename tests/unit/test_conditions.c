@@ -639,6 +639,10 @@ static const struct {
      "POLICY_TWICE", "/principals/managers/x/rp_id", "auditors/y"},
     {'m', "'managers':{'x':" OIDC("s") "},'auditors':{'y':" OIDC("s") "}", "POLICY_TWICE",
      "/principals/managers/x/sub", "auditors/y"},
+    {'m',
+     "'managers':{'x':{'kind':'passkey','strict_counter':true," SITE
+     ",'credential_id':'Y3JlZA','public_key':'" OTHER "'}}",
+     "POLICY_BUILD", "/principals/managers/x/strict_counter", "not kept"},
     {'o', "'me':" KEY("11") ",'x':{'kind':'key','ca_sha256':'" HEX("ca") "','san':'dns:a'}",
      "POLICY_WEAK", "/principals/owner", "owner/x"},
     {'o', "'me':" KEY("11") ",'x':{'kind':'oidc','issuer':'i','roles':['r']}", "POLICY_WEAK",
