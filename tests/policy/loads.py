@@ -58,12 +58,14 @@ class Reader:
         kind = p.get("kind") if isinstance(p, dict) else None
         if kind is None: return self.no("JSON_MISSING")
         if kind == "key":
-            if "ca_sha256" in p: self.members(p, ("kind", "ca_sha256", "san"))
+            if "ca_sha256" in p:
+                if self.members(p, ("kind", "ca_sha256", "san")) and not re.match(r"(dns|uri|email):.", p["san"]): self.no("POLICY_VALUE")
             else: self.members(p, ("kind", "spki_sha256"))
         elif kind == "passkey":
             if self.members(p, ("kind", "rp_id", "origins", "credential_id", "public_key"), ("strict_counter",)):
                 if p.get("strict_counter") is True: self.no("POLICY_BUILD")
                 self.few(p["origins"], 8)
+                if not p["credential_id"]: self.no("POLICY_VALUE")
                 if spki(p["public_key"]) is None: self.no("POLICY_VALUE")
         elif kind == "oidc":
             if self.members(p, ("kind", "issuer"), ("sub", "roles", "bare_bearer")):
@@ -153,7 +155,7 @@ class Reader:
     def vault(self, v):
         if self.members(v, (), ("vendor", "label")):
             if not v: self.no("JSON_MISSING")
-            if "=" not in v.get("label", "a=b") or not 3 <= len(v.get("label", "a=b")) <= 128: self.no("POLICY_VALUE")
+            if "=" not in v.get("label", "a=b")[1:] or not 3 <= len(v.get("label", "a=b")) <= 128: self.no("POLICY_VALUE")
             if v.get("vendor", "intel") not in ("intel", "amd", "aws", "tpm", "sim"): self.no("POLICY_NAME")
 
     def attested(self, a):
@@ -164,7 +166,9 @@ class Reader:
         (word, args), = c.items()
         if word not in CONDITIONS: return self.no("POLICY_NAME")
         if word in WITHHELD and not plain: return self.no("POLICY_VALUE")
-        if word in ("all", "any", "not") and depth >= 5: return self.no("POLICY_LIMIT")
+        if word in ("all", "any", "not") and depth >= 5:
+            self.codes |= {"POLICY_LIMIT", "JSON_DEPTH"}
+            return
         if word in ("all", "any"):
             if not args: return self.no("POLICY_VALUE")
             for x in args: self.condition(x, plain, depth + 1)
@@ -191,6 +195,10 @@ class Reader:
             self.refs(r["to"])
             if "deny" in r and r["to"] != ["*"]: self.no("POLICY_VALUE")
             if "when" in r: self.condition(r["when"], "deny" not in r)
+
+    def staging(self, by):
+        if "*" in by: self.no("POLICY_WEAK")
+        self.refs(by, platforms=True)
 
     def quotas(self):
         ids = set()
@@ -256,7 +264,7 @@ class Reader:
         single = all(p["kind"] == "passkey" or "spki_sha256" in p or "sub" in p for n, p in self.people.items() if n.startswith("owner/"))
         if self.quorum > 1 and not single: return self.no("POLICY_WEAK")
         self.rules()
-        if "staging" in d and self.members(d["staging"], ("by",)): self.refs(d["staging"]["by"], platforms=True)
+        if "staging" in d and self.members(d["staging"], ("by",)): self.staging(d["staging"]["by"])
         if "quotas" in d: self.quotas()
         for field, g in d.get("mutability", {}).items(): self.guard(field, g)
         if not self.codes: self.whole_policy()
@@ -301,6 +309,8 @@ def both(*edits):
         for e in edits: e(d)
     return edit
 
+def nested(depth): return {"time": {"days": "mon"}} if depth == 0 else {"all": [nested(depth - 1)]}
+def nots(depth): return {"time": {"days": "mon"}} if depth == 0 else {"not": nots(depth - 1)}
 def approvals(**more): return {k: v for k, v in {**A1, **more}.items() if v is not None}
 def quota(**more): return {k: v for k, v in {"id": "q", "ops": ["export"], "max": 1, "per": "1h", "by": "key", **more}.items() if v is not None}
 def tap(**more): return {k: v for k, v in {**passkey(0, "cred-0"), **more}.items() if v is not None}
@@ -335,6 +345,10 @@ EDITS = {
         at("operations", [{"id": f"r{i}", "allow": ["export"], "to": ["owner/me"]} for i in range(65)]),
         at("principals/auditors", {f"a{i}": by_key(f"{i + 128:02x}") for i in range(57)}), at("principals/auditors", {f"a{i}": by_key(f"{i + 128:02x}") for i in range(58)}),
     ],
+    "forms": [
+        when({"attested": {"profile": "p", "more": 1}}), when(nested(4)), when(nested(5)), when(nested(6)), when(nots(5)), when(nots(6)), who(by_key("77"), "clients/" + "n" * 30), at("principals/clients/", by_key("77")),
+        when({"time": {"hours": "0800-0900"}}), when({"time": {"hours": "08:00-9:00"}}), when({"time": {"hours": "08:00-09:00:00"}}), when({"time": {"days": "mon,"}}), when({"time": {"days": "monday"}}),
+        when({"time": {"hours": "07:59-08:00"}}), when({"time": {"more": 1}}), guards("narrow", more=1), at("mutability/narrow", {}), at("owner_quorum", 2**32)],
     "approvals": [when({"approvals": approvals(**more)}) for more in (
         {}, {"at_least": 0}, {"at_least": None}, {"at_least": -1}, {"at_least": 2}, {"at_least": 3}, {"at_least": 17}, {"at_least": "1"}, {"fresh_for": None}, {"fresh_for": "0s"}, {"fresh_for": "1h"}, {"fresh_for": "60m"},
         {"fresh_for": "61m"}, {"fresh_for": "3601s"}, {"fresh_for": "3600s"}, {"fresh_for": "1d"}, {"fresh_for": "5"}, {"fresh_for": "m"}, {"of": []}, {"of": None}, {"of": ["auditors/*"]}, {"of": ["apps/one"]},
@@ -349,7 +363,7 @@ EDITS = {
               guards("lifecycle_acts", approvals=approvals(at_least=3)), both(guards(approvals=A1), guards("operations", approvals=A1), guards("principals.managers", approvals=A1)),
               both(guards(approvals=A1), guards("operations", approvals=A1), guards("principals.managers"))],
     "passkey": [who(tap(**more)) for more in ({}, {"rp_id": None}, {"origins": None}, {"origins": []}, {"origins": [f"https://o{i}.example" for i in range(8)]}, {"origins": [f"https://o{i}.example" for i in range(9)]},
-                {"public_key": "AAAA"}, {"public_key": None}, {"credential_id": None}, {"strict_counter": True}, {"strict_counter": False}, {"more": 1})]
+                {"public_key": "AAAA"}, {"public_key": None}, {"credential_id": None}, {"strict_counter": True}, {"strict_counter": False}, {"credential_id": ""}, {"more": 1})]
                + [both(who(tap(), "clients/x"), who(tap(credential_id=b64u(b"other")), "clients/y")), 
                   both(who(tap(), "clients/x"), who(passkey(1, "cred-1"), "clients/y")), both(who(tap(), "clients/x"), who({"kind": "key", "spki_sha256": COSE[0][1]}, "clients/y")),
                   both(who({"kind": "key", "spki_sha256": COSE[0][1]}, "clients/a"), who(tap(), "clients/b")), both(who(tap(), "clients/x"), who(tap(rp_id="b.example", public_key=COSE[1][0]), "clients/y"))],
@@ -358,16 +372,16 @@ EDITS = {
              both(who(oidc(A, sub="s")), who(oidc(A, sub="s"), "clients/y")), both(who(oidc(A, sub="s")), who(oidc(B, sub="s"), "clients/y")), both(who(oidc(A, roles=["a", "b"])), who(oidc(A, roles=["b", "a"]), "clients/y")),
              both(who(oidc(A, roles=["a"])), who(oidc(A, roles=["a", "b"]), "clients/y"))]
             + [both(at("owner_quorum", n), who(p, "owner/x")) for n in (1, 2, None) for p in (oidc(A, roles=["r"]), oidc(A, sub="s"), tee("p"))],
-    "ca": [who(by_ca("aa", "dns:a.example")), who({"kind": "key", "ca_sha256": key("aa")}), who({"kind": "key", "san": "dns:a.example"}), who({**by_ca("aa", "dns:a.example"), "spki_sha256": key("77")}),
+    "ca": [who(by_ca("aa", "ci.example")), who(by_ca("aa", "dns:")), who(by_ca("aa", "uri:a")), who(by_ca("aa", "email:a@b")), who(by_ca("aa", "dns:a.example")), who({"kind": "key", "ca_sha256": key("aa")}), who({"kind": "key", "san": "dns:a.example"}), who({**by_ca("aa", "dns:a.example"), "spki_sha256": key("77")}),
            both(who(by_ca("aa", "dns:a.example")), who(by_ca("aa", "dns:b.example"), "clients/y")), both(who(by_ca("aa", "dns:a.example")), who(by_ca("aa", "dns:a.example"), "clients/y")),
            both(who(by_ca("aa", "dns:a.example")), who(by_ca("ab", "dns:a.example"), "clients/y"))],
-    "role": [when({"role": r}) for r in ({"of": ["managers"]}, {"of": []}, {"of": ["bosses"]}, {"of": ["managers/*"]}, {"oidc": ["a"], "issuer": A}, {"oidc": [], "issuer": A}, {"oidc": ["a"]}, {"issuer": A}, {},
+    "role": [when({"role": r}) for r in ({"of": ["managers"]}, {"of": ["platforms"]}, {"of": []}, {"of": ["bosses"]}, {"of": ["managers/*"]}, {"oidc": ["a"], "issuer": A}, {"oidc": [], "issuer": A}, {"oidc": ["a"]}, {"issuer": A}, {},
              {"of": ["owner"], "oidc": ["a"], "issuer": A}, {"of": ["owner", "auditors", "apps", "clients"]})] + [when({"role": {"of": ["owner"]}}, 1), when({"not": {"role": {"of": ["owner"]}}})],
     "step_up": [when({"step_up": s}) for s in ({"fresh_for": "5m"}, {}, {"fresh_for": "2h"}, {"fresh_for": "1h", "amr": ["hwk"]}, {"fresh_for": "1h", "amr": []}, {"fresh_for": "5m", "more": 1}, {"amr": ["hwk"]})]
                + [when({"step_up": {"fresh_for": "5m"}}, 1), when({"not": {"step_up": {"fresh_for": "5m"}}})],
-    "vault": [when({"vault": v}, i) for i in (0, 1) for v in ({"vendor": "intel"}, {"label": "a=b"}, {"vendor": "intel", "label": "a=b"}, {}, {"label": "ab"}, {"label": "a="}, {"label": "a=" + "b" * 126},
+    "vault": [when({"vault": v}, i) for i in (0, 1) for v in ({"vendor": "intel"}, {"label": "a=b"}, {"vendor": "intel", "label": "a=b"}, {}, {"label": "ab"}, {"label": "a="}, {"label": "=ab"}, {"label": "a=b"}, {"label": "a=" + "b" * 126},
                                                         {"label": "a=" + "b" * 127}, {"vendor": "acme"}, {"vendor": "sim"}, {"more": 1})] + [when({"not": {"vault": {"vendor": "amd"}}})],
-    "staging": [at("staging", s) for s in ({"by": ["owner/*"]}, {"by": ["platforms/dep"]}, {"by": ["platforms/*", "managers/ann"]}, {}, {"by": ["platforms/x"]}, {"by": ["owner/*"], "more": 1}, {"by": []})]
+    "staging": [at("staging", s) for s in ({"by": ["owner/*"]}, {"by": ["platforms/dep"]}, {"by": ["platforms/*", "managers/ann"]}, {}, {"by": ["platforms/x"]}, {"by": ["owner/*"], "more": 1}, {"by": []}, {"by": ["*"]})]
                + [both(at("staging", {"by": ["owner/*"]}), at("mutability/profiles", None)), both(at("staging", {"by": ["owner/*"]}), at("mutability", None)),
                   both(at("staging", {"by": ["owner/*"]}), at("mutability", None), at("lifecycle", {"sealed": True}))],
     "quotas": [at("quotas", [quota(**more)]) for more in ({}, {"max": 0}, {"max": 2**32 - 1}, {"max": 2**32}, {"per": "0s"}, {"per": "1s"}, {"per": "366d"}, {"per": "367d"}, {"by": "principal"}, {"by": "owner"}, {"ops": []},
@@ -379,7 +393,7 @@ def check(d, pieces, write):
     """Each edit alone: documents for which the C and the second loader differ, and how many there were."""
     wrong, count = [], 0
     for piece, edits in EDITS.items():
-        for i, edit in enumerate(edits if piece == "key" or piece in pieces else ()):
+        for i, edit in enumerate(edits if piece in ("key", "forms") or piece in pieces else ()):
             document = copy.deepcopy(base())
             edit(document)
             why, answer = refusals(document), d.load(document)
