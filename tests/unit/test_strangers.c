@@ -20,7 +20,10 @@ static bool key_call(size_t i, const struct pl_peer *peer, const char *path, pl_
     const char *brace = strstr(key_routes[i][1], "{handle}");
     if (!brace)
         return false;
-    *out = world_call(&w, peer, key_routes[i][0], world_join(path, brace + 8), NULL, NULL);
+    bool put =
+        strcmp(key_routes[i][0], "PUT") == 0; /* what has no right form is told to everybody */
+    *out = world_call(&w, peer, key_routes[i][0], world_join(path, brace + 8),
+                      put ? "{\"policy\":{}}" : NULL, NULL);
     return true;
 }
 
