@@ -45,9 +45,9 @@ static bool same_words(const struct load *l, const struct pl_words *a, const str
 /* SHA-256(rp_id), length and credential id; empty when it is not (yet) there. */
 static struct pl_span packed_credential(const struct load *l, const struct pl_principal *pr)
 {
-    const uint8_t *at = l->packed.p + pr->packed_at;
     if (pr->kind != PL_KIND_PASSKEY || l->packed.n < pr->packed_at + 34u)
         return (struct pl_span){0};
+    const uint8_t *at = l->packed.p + pr->packed_at;
     return pl_span(at, 34 + ((size_t)at[32] << 8 | at[33]));
 }
 
