@@ -318,6 +318,7 @@ static pl_err read_claims(struct claims *k, struct pl_span text)
         read_claim(k, key);
     PL_TRY(end_json(&k->j));
     PL_REQUIRE(k->s->sub.n && k->exp_s != INT64_MIN && k->iat_s != INT64_MIN, JWT_CLAIM);
+    PL_REQUIRE(k->s->auth_time_s <= k->iat_s, JWT_EARLY); /* it would be fresh for ever */
     k->s->iat_s = k->iat_s;
     return PL_OK;
 }

@@ -244,6 +244,8 @@ static const struct {
     {"expired", BY_EC, NULL, NULL, "2003600", "2000000", PL_E_JWT_EXPIRED},
     {"may have expired", BY_EC, NULL, NULL, "2003600", "2000100", PL_E_JWT_TIME},
     {"just good", BY_EC, NULL, NULL, "2003600", "2000101", PL_E_OK},
+    {"signed in later than issued", BY_EC, NULL, NULL, "\"auth_time\":1999990",
+     "\"auth_time\":2000001", PL_E_JWT_EARLY},
     {"future", BY_EC, NULL, NULL, "\"iat\":2000000", "\"iat\":2000101", PL_E_JWT_EARLY},
     {"of this moment", BY_EC, NULL, NULL, "\"iat\":2000000", "\"iat\":2000100", PL_E_OK},
     {"nbf with iat", BY_EC, NULL, NULL, "\"iat\":2000000", "\"iat\":2000050,\"nbf\":2000050",
