@@ -374,6 +374,7 @@ static int list(struct tool *t)
         e = t->json ? pl_wr_end(&l.w) : tool_table_print(t, &l.table);
     if (e == PL_OK && t->json)
         e = tool_json(t, pl_wr_span(&l.w));
+    pl_wr_free(&l.table.cells);
     pl_wr_free(&l.w);
     return e == PL_OK ? TOOL_DONE : tool_fail(t, dir, e);
 }

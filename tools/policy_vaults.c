@@ -207,9 +207,9 @@ static const char *state_of(const struct seat *s)
 static pl_err print_seats(struct tool *t, const struct job *j, bool documents)
 {
     static const char *const heads[] = {"VAULT", "ENDPOINT", "VERSION", "POLICY"};
-    struct tool_table tab = tool_table(4, heads);
     if (t->json)
         return print_json(t, j, documents);
+    struct tool_table tab = tool_table(4, heads);
     for (size_t i = 0; i < j->info.vaults; i++) {
         const struct seat *s = &j->seat[i];
         char vault[65];
