@@ -22,15 +22,11 @@ static void free_job(struct tool_job *j) { tool_job_end(j); }
 static pl_err requester_of(struct pl_crypto *c, const char *path, uint8_t out[static 32])
 {
     uint8_t spki[PL_SPKI_MAX];
-    struct pl_pub pub;
-    struct pl_locked locked PL_CLEANUP(pl_locked_unmap) = {0};
+    size_t n;
     if (!tool_exists(path))
         PL_TRY(tool_key_new(c, path, PL_PUB_P256));
-    PL_TRY(pl_locked_map(&locked, sizeof(struct pl_priv)));
-    struct pl_priv *priv = (struct pl_priv *)(void *)locked.base;
-    PL_TRY(tool_key_read(c, priv, path));
-    PL_TRY(pl_priv_public(c, &pub, priv));
-    return pl_sha256_one(c, out, pl_span(spki, pl_pub_to_spki(spki, &pub)));
+    PL_TRY(tool_key_public(c, spki, &n, path));
+    return pl_sha256_one(c, out, pl_span(spki, n));
 }
 
 static pl_err requester(const struct tool *t, uint8_t out[static 32])
@@ -116,12 +112,6 @@ static const char *state_of(const struct pl_approval_file *f)
     return good ? "approved" : f->approvals ? "unproved" : "asked";
 }
 
-static const char *form_word(const struct pl_approval_by *by)
-{
-    static const char *const words[] = {"?", "key", "passkey", "oidc"};
-    return words[by->form <= PL_PROOF_OIDC ? by->form : 0];
-}
-
 static void show_by(struct pl_jw *j, const struct pl_approval_file *f)
 {
     pl_jw_key(j, "approvals");
@@ -133,7 +123,7 @@ static void show_by(struct pl_jw *j, const struct pl_approval_file *f)
         pl_jw_key(j, "error");
         pl_jw_text(j, f->by[i].proof == PL_OK ? "" : pl_code_name(pl_err_code(f->by[i].proof)));
         pl_jw_key(j, "form");
-        pl_jw_text(j, form_word(&f->by[i]));
+        pl_jw_text(j, pl_proof_word(f->by[i].form));
         pl_jw_close(j, '}');
     }
     pl_jw_close(j, ']');
@@ -194,7 +184,7 @@ static void show_text(FILE *out, const struct pl_approval_file *f)
     for (size_t i = 0; i < f->approvals; i++) {
         pl_hex(hex, PL_ARR(f->by[i].authenticator));
         bool good = f->by[i].proof == PL_OK;
-        fprintf(out, "approved   %s %.16s\n", good ? form_word(&f->by[i]) : "NOT PROVED by",
+        fprintf(out, "approved   %s %.16s\n", good ? pl_proof_word(f->by[i].form) : "NOT PROVED by",
                 good ? hex : pl_code_name(pl_err_code(f->by[i].proof)));
     }
 }

@@ -104,6 +104,18 @@ pl_err tool_key_read(struct pl_crypto *c, struct pl_priv *out, const char *path)
     return pl_priv_from_pkcs8(c, out, pl_span(s->der, n));
 }
 
+pl_err tool_key_public(struct pl_crypto *c, uint8_t *spki, size_t *out_n, const char *path)
+{
+    struct pl_pub pub;
+    struct pl_locked locked PL_CLEANUP(pl_locked_unmap) = {0};
+    PL_TRY(pl_locked_map(&locked, sizeof(struct pl_priv)));
+    struct pl_priv *priv = (struct pl_priv *)(void *)locked.base;
+    PL_TRY(tool_key_read(c, priv, path));
+    PL_TRY(pl_priv_public(c, &pub, priv));
+    *out_n = pl_pub_to_spki(spki, &pub);
+    return PL_OK;
+}
+
 /* ---- the list of vaults ---- */
 
 static pl_err read_line(struct tool_vault *v, struct pl_span line)

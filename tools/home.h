@@ -48,6 +48,10 @@ PL_CHECKED pl_err tool_read(struct pl_wr *out, const char *path, size_t max);
 /* Private keys: PKCS#8 in PEM, mode 0600. */
 PL_CHECKED pl_err tool_key_new(struct pl_crypto *c, const char *path, enum pl_pub_type type);
 PL_CHECKED pl_err tool_key_read(struct pl_crypto *c, struct pl_priv *out, const char *path);
+/* The SPKI of its public half, at most PL_SPKI_MAX bytes; the private key leaves locked memory only
+ * into it. */
+PL_CHECKED pl_err tool_key_public(struct pl_crypto *c, uint8_t *spki, size_t *out_n,
+                                  const char *path);
 
 /* The file `vaults`. Lines that are no vault are an error, DEV_LIST. */
 PL_CHECKED pl_err tool_vaults_read(const struct tool_home *h, struct tool_vault *out, size_t cap,

@@ -10,19 +10,11 @@ enum { PROFILES_MAX = 8, PROFILE_MAX = 16384 };
 
 static void free_crypto(struct pl_crypto **c) { pl_crypto_free(*c); }
 
-/* The public half; the private key leaves locked memory only into it. */
 static pl_err owner_public(struct pl_crypto *c, const struct tool_home *h, uint8_t *spki, size_t *n)
 {
     char path[PATH_MAX];
-    struct pl_pub pub;
-    struct pl_locked locked PL_CLEANUP(pl_locked_unmap) = {0};
     tool_path(path, h, "owner.pem");
-    PL_TRY(pl_locked_map(&locked, sizeof(struct pl_priv)));
-    struct pl_priv *priv = (struct pl_priv *)(void *)locked.base;
-    PL_TRY(tool_key_read(c, priv, path));
-    PL_TRY(pl_priv_public(c, &pub, priv));
-    *n = pl_pub_to_spki(spki, &pub);
-    return PL_OK;
+    return tool_key_public(c, spki, n, path);
 }
 
 static pl_err make(const struct tool *t, struct pl_crypto *c, const struct tool_home *h)

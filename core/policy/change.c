@@ -144,23 +144,21 @@ static bool shorter(struct walk *w, struct pl_span was, struct pl_span is)
     return fewer;
 }
 
-static void tee_member(struct walk *w, struct pl_span name, struct pl_span was, struct pl_span is)
+/* A member of a principal, a rule or of staging: whom and what it names may get less. */
+static void part(struct walk *w, struct pl_span name, struct pl_span was, struct pl_span is)
 {
-    differ(w, was, is, pl_span_is(name, "profiles") && shorter(w, was, is));
+    bool list = pl_span_is(name, "profiles") || pl_span_is(name, "allow") ||
+                pl_span_is(name, "to") || pl_span_is(name, "by");
+    differ(w, was, is, list && shorter(w, was, is));
 }
 
-static void principal(struct walk *w, struct pl_span name, struct pl_span was, struct pl_span is)
+static void parts_or_gone(struct walk *w, struct pl_span name, struct pl_span was,
+                          struct pl_span is)
 {
     if (was.n && is.n)
-        each(w, was, is, tee_member);
+        each(w, was, is, part);
     else
         gone(w, name, was, is);
-}
-
-static void rule_member(struct walk *w, struct pl_span name, struct pl_span was, struct pl_span is)
-{
-    bool list = pl_span_is(name, "allow") || pl_span_is(name, "to");
-    differ(w, was, is, list && shorter(w, was, is));
 }
 
 static bool mentions(struct pl_span text, struct pl_span what)
@@ -174,7 +172,7 @@ static void rule(struct walk *w, struct pl_span name, struct pl_span was, struct
 {
     (void)name;
     if (was.n && is.n) {
-        each(w, was, is, rule_member);
+        each(w, was, is, part);
         return;
     }
     bool demands = mentions(was, PL_LIT("\"approvals\":"));
@@ -201,20 +199,6 @@ static void quota(struct walk *w, struct pl_span name, struct pl_span was, struc
         each(w, was, is, quota_member);
     else
         differ(w, was, is, was.n == 0);
-}
-
-static void staging_member(struct walk *w, struct pl_span name, struct pl_span was,
-                           struct pl_span is)
-{
-    differ(w, was, is, pl_span_is(name, "by") && shorter(w, was, is));
-}
-
-static void staging(struct walk *w, struct pl_span name, struct pl_span was, struct pl_span is)
-{
-    if (was.n && is.n)
-        each(w, was, is, staging_member);
-    else
-        gone(w, name, was, is);
 }
 
 static int64_t expiry(struct pl_span s)
@@ -268,7 +252,7 @@ static void guarded(struct walk *w, enum pl_guard guard, const struct pl_span bo
 static void group(struct walk *w, struct pl_span name, struct pl_span was, struct pl_span is)
 {
     const struct pl_span both[2] = {was, is};
-    guarded(w, guard_of("principals.", name), both, principal, NULL);
+    guarded(w, guard_of("principals.", name), both, parts_or_gone, NULL);
 }
 
 static const struct {
@@ -276,7 +260,7 @@ static const struct {
     compare_fn *parts, *whole;
 } fields[] = {
     {"lifecycle", life_member, NULL}, {"operations", rule, NULL}, {"profiles", gone, NULL},
-    {"vault_profiles", gone, NULL},   {"quotas", quota, NULL},    {"staging", NULL, staging},
+    {"vault_profiles", gone, NULL},   {"quotas", quota, NULL},    {"staging", NULL, parts_or_gone},
 };
 
 static void field(struct walk *w, struct pl_span name, struct pl_span was, struct pl_span is)

@@ -19,6 +19,12 @@ const char *pl_typ_word(enum pl_typ t)
     return typ_words[(unsigned)t < PL_TYP_COUNT ? t : PL_TYP_NONE];
 }
 
+const char *pl_proof_word(enum pl_proof_form f)
+{
+    static const char *const words[] = {"?", "key", "passkey", "oidc"};
+    return words[f <= PL_PROOF_OIDC ? f : PL_PROOF_NONE];
+}
+
 /* ---- Parameters and targets ----------------------------------------------------------------- */
 
 pl_err pl_params_sha256(struct pl_crypto *c, uint8_t out[static 32], enum pl_op op,

@@ -84,6 +84,7 @@ enum pl_typ {
     PL_TYP_COUNT
 };
 const char *pl_typ_word(enum pl_typ t);
+const char *pl_proof_word(enum pl_proof_form f); /* "passkey"; "?" for none */
 
 /* ---- What is done --------------------------------------------------------------------------- */
 

@@ -16,7 +16,6 @@ static void put_text(struct pl_jw *j, const char *key, struct pl_span text)
 /* Who approved, as far as the proof names him beyond his key. */
 static void put_signer(struct pl_jw *j, const struct pl_signer *s)
 {
-    static const char *const form[] = {"", "key", "passkey", "oidc"};
     pl_jw_key(j, "authenticator");
     pl_jw_hex(j, PL_ARR(s->authenticator));
     if (s->form == PL_PROOF_PASSKEY) {
@@ -24,7 +23,7 @@ static void put_signer(struct pl_jw *j, const struct pl_signer *s)
         pl_jw_b64u(j, s->credential_id);
     }
     pl_jw_key(j, "form");
-    pl_jw_text(j, form[s->form]);
+    pl_jw_text(j, pl_proof_word(s->form));
     if (s->form == PL_PROOF_OIDC) {
         put_text(j, "oidc_iss", s->iss);
         put_text(j, "oidc_sub", s->sub);
