@@ -11,17 +11,14 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "client"))
+from world import Tap  # noqa: E402
+
 PLEIAD, KILL_AT = os.environ["PLEIAD"], os.environ["KILL_AT_LIB"]
 EXAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "examples")
 CONTAINER, LEAST = "disk.img", "17"
-count = failures = 0
-
-
-def ok(good, name, why=""):
-    global count, failures
-    count += 1
-    failures += not good
-    print(f"{'ok' if good else 'not ok'} {count} - {name}{'' if good else ': ' + str(why)[:1500]}", flush=True)
+tap = Tap()
+ok = tap.ok
 
 
 def run(*args, env=None):
@@ -336,8 +333,7 @@ def main():
             left_over()
     finally:
         run(PLEIAD, "dev", "down")
-    print(f"1..{count}")
-    return 1 if failures or not count else 0
+    return tap.end()
 
 
 if __name__ == "__main__":

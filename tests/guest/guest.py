@@ -11,6 +11,9 @@ import tarfile
 import tempfile
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "client"))
+from world import Tap  # noqa: E402
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.environ['BUILD']
@@ -21,14 +24,8 @@ MODULES = ['dm-mod', 'dm-crypt', 'ecb', 'xts']  # in this order
 BOOT_S = float(os.environ.get('GUEST_BOOT_S', '900'))
 MARKER = b'what nobody reads on the disk: ' + os.urandom(16).hex().encode()
 STATE_MIB, DISK_MIB, MEMORY_MIB = 256, 64, 1024
-count = failures = 0
-
-
-def ok(good, name, why=''):
-    global count, failures
-    count += 1
-    failures += not good
-    print(f"{'ok' if good else 'not ok'} {count} - {name}{'' if good else ': ' + str(why)[:1500]}", flush=True)
+tap = Tap()
+ok = tap.ok
 
 
 def out(*args, **more):
@@ -184,8 +181,7 @@ def main():
     ok(MARKER not in read(data), 'and not what was written to it')
     if boots > 1:
         boot(2, (state, data))
-    print(f'1..{count}')
-    return failures > 0
+    return tap.end()
 
 
 if __name__ == '__main__':

@@ -11,23 +11,19 @@ import tempfile
 import threading
 from chromium import Chromium
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "client"))
+from world import Tap  # noqa: E402
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 JUDGE = os.environ.get("JUDGE")
 KIND = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True, "isUserVerified": True,
         "automaticPresenceSimulation": True}
-count = failures = 0
-
-
-def ok(good, name, why=""):
-    global count, failures
-    count += 1
-    failures += not good
-    print(f"{'ok' if good else 'not ok'} {count} - {name}{'' if good else ': ' + str(why)[:1500]}", flush=True)
+tap = Tap()
+ok = tap.ok
 
 
 def plan(least):
-    print(f"1..{count}")
-    return 1 if failures or count < least else 0
+    return 1 if tap.end() or tap.n < least else 0
 
 
 class Page(http.server.BaseHTTPRequestHandler):
